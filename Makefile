@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+# `make run` and `make test` are all that a newcomer needs: they install what is missing.
+# Overrides (CC, CFLAGS, PREFIX, ...) go into config.mak, not into this file. V=1 shows commands.
+
+CC ?= gcc
+CXX ?= g++
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+VERSION := 0.1
+-include config.mak
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-5s %s\n' '$(1)' '$(2)'
+endif
+
+# What the project needs, by Debian package; `apt-get install` brings the ones that are missing.
+PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev check
+TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
+	zstd coreutils util-linux procps wrk libgomp1 man-db
+
+# Everything behind a door: no libc, no vector registers (they are the program's), no canary (it
+# would be read through the program's TLS), no calls to memcpy made up by the compiler.
+CORE := -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-tree-loop-distribute-patterns -fno-builtin
+WARN := -Wall -Wextra
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -MMD -MP -fPIC -fvisibility=hidden \
+	-fno-strict-aliasing -I$(BUILD)
+
+SCHEDULER := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scheduler/*.c)) \
+	$(patsubst %.S,$(BUILD)/%.o,$(wildcard scheduler/*.S))
+SHIM := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c)) \
+	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/*.S))
+LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c))
+UNITS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
+TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.c)) \
+	$(patsubst tests/targets/%.cpp,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.cpp))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
+
+# Words of a comment line /* NAME: ... */ in a source file.
+comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
+
+.PHONY: all run test bench soak install clean analyze format setup test-setup tests
+all: $(BUILD)/libcopatch.so $(BUILD)/copatch
+
+$(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(CFLAGS) -o $@ $(SCHEDULER) $(SHIM) -Wl,--version-script=shim/copatch.map \
+		-Wl,-z,defs,-z,now,-z,relro -Wl,-Bsymbolic -Wl,--no-undefined -ldl -lpthread
+
+$(BUILD)/copatch: $(LAUNCH)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(LAUNCH)
+
+# The two files that are ordinary C: start-up, and the front door on the program's side.
+$(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
+$(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'
+
+$(BUILD)/%.o: %.c | $(BUILD)/sys_names.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CORE) -c -o $@ $<
+
+$(BUILD)/%.o: %.S
+	$(call say,AS,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The names of system calls, by number, for --stats.
+$(BUILD)/sys_names.h:
+	@mkdir -p $(@D)
+	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
+		sed -n 's,^#define __NR_\([a-z0-9_]*\) [0-9]*$$,[__NR_\1] = "\1"\,,p' | sort > $@
+
+$(BUILD)/tests/targets/%: tests/targets/%.c tests/helpers.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
+
+$(BUILD)/tests/targets/%: tests/targets/%.cpp tests/helpers.h
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
+
+$(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
+
+# A unit suite names the objects that it tests: /* OBJS: scheduler/timer.o */
+$(BUILD)/tests/check_%: tests/check_%.c $(SCHEDULER) $(LAUNCH) $(SHIM)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -g -O1 $< -o $@ \
+		$(addprefix $(BUILD)/,$(call comment,$<,OBJS)) $(shell pkg-config --cflags --libs check) -ldl
+
+setup:
+	@./tests/packages.sh $(PACKAGES)
+
+test-setup:
+	@./tests/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+
+run: test-setup
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/echo_load $(BUILD)/tests/bench/echo_epoll
+	$(Q)$(PYTHON) demo/show.py
+
+tests: all $(UNITS) $(TARGETS) $(BENCH)
+
+test: test-setup
+	$(Q)$(MAKE) --no-print-directory -j2 tests
+	$(Q)./tests/run.sh tests/units.sh tests/launcher.sh tests/targets.sh \
+		'$(PYTHON) tests/servers/run.py'
+
+# The same a hundred times over, for races.
+soak: test-setup
+	$(Q)$(MAKE) --no-print-directory -j2 tests
+	$(Q)./tests/run.sh 'tests/units.sh --loop 100' 'tests/targets.sh --loop 100'
+
+bench: test-setup
+	$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	$(Q)$(PYTHON) tests/bench/bench.py
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/copatch \
+		$(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/copatch $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/libcopatch.so $(DESTDIR)$(PREFIX)/lib/copatch/
+	install -m 644 shim/copatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c)
+analyze: $(BUILD)/sys_names.h
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppressions-list=tests/cppcheck.txt -D_GNU_SOURCE -D__x86_64__ -I$(BUILD) \
+		$(SOURCES)
+	for f in $(SOURCES); do clang-tidy --quiet --warnings-as-errors='*' $$f -- -std=gnu11 \
+		-D_GNU_SOURCE -I$(BUILD) -DCOPATCH_VERSION='"$(VERSION)"' || exit 1; done
+
+format:
+	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/launch/*.h tests/*.c)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(SCHEDULER:.o=.d) $(SHIM:.o=.d) $(LAUNCH:.o=.d)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The carrier's own state, for the scheduler's files and for the doors that the kernel enters by. */
+#ifndef COPATCH_CARRIER_H
+#define COPATCH_CARRIER_H
+
+#include "sched.h"
+#include "slab.h"
+
+#define TIMER_CLOCKS 3
+
+struct timer_entry {
+	uint64_t deadline; /* nanoseconds */
+	struct coroutine *co;
+};
+
+struct timer_heap {
+	struct timer_entry *entry;
+	uint32_t count, room;
+	int fd;		/* timerfd, -1 until needed */
+	uint64_t armed; /* what it was last set to, 0 none */
+};
+
+struct carrier {
+	/* Part 1: read by switch_x86_64.S at %gs, do not move. */
+	struct carrier *self;
+	struct coroutine *current;
+	uint64_t stack_top;
+	uint64_t exit_rip;
+	volatile uint32_t attention; /* something was noted: see sched_hooks.attend */
+	uint32_t foreign;	     /* this kernel thread runs no coroutines: calls go native */
+
+	/* Part 2: read by the kernel at every system call, 0 allow, 1 block, nothing else. */
+	volatile uint8_t selector;
+
+	/* Part 3: owned by carrier.c. */
+	volatile bool in_loop; /* inside libev, which is not in our text */
+	bool loop_opening;     /* move the descriptors that libev makes to high numbers */
+	uint8_t selector_on;   /* what `selector` is outside libev: 1 once dispatch is armed */
+	bool wrfsbase;
+	uint64_t fs_loaded;
+	uint64_t fs_main; /* libev and its libc have their TLS there */
+	struct list runq;
+	struct list all;
+	unsigned long alive;
+	unsigned ticks; /* switches and calls since the loop was last looked at */
+	struct slab coroutines, vectors;
+
+	/* Part 4: owned by loop.c. */
+	struct ev_loop *loop; /* NULL: make a new one before use */
+	int epoll_fd;	      /* libev's, -1 unknown */
+	int kick;	      /* eventfd that ends the loop's wait, -1 none */
+	struct loop_fd *dirty;
+	struct slab fd_waits;
+	/* Part 5: owned by timer.c. */
+	struct timer_heap timers[TIMER_CLOCKS];
+};
+
+static inline struct carrier *this_carrier(void)
+{
+	struct carrier *c;
+
+	__asm__("mov %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+/* What %gs points at in a kernel thread that shares our memory and runs no coroutines. */
+extern struct carrier carrier_foreign;
+
+void carrier_set_fs(uint64_t fs);
+
+/* loop.c */
+/* Loads libev. -ELIBACC: there is none; -ELIBBAD: it lacks something. */
+int loop_init(struct carrier *ca) __attribute__((warn_unused_result));
+void loop_open(struct carrier *ca);
+void loop_after_fork(struct carrier *ca);
+/* Tells libev what has changed and lets it look; waits only if `wait`. */
+void loop_run(struct carrier *ca, bool wait);
+/* Calls `fn` in the loop whenever `fd`, one of our own, is readable. */
+struct loop_fd *loop_watch(struct carrier *ca, int fd, void (*fn)(void *), void *arg)
+	__attribute__((warn_unused_result));
+/* Moves a descriptor of ours out of the program's way, to a high number. */
+int fd_move_high(int fd) __attribute__((warn_unused_result));
+
+/* timer.c */
+void timer_init(struct carrier *ca);
+void timer_open(struct carrier *ca);
+void timer_arm(struct carrier *ca);
+void timer_after_fork(struct carrier *ca);
+
+/* waitq.c */
+int waitq_init(void) __attribute__((warn_unused_result));
+
+/* helper.c */
+void helper_after_fork(void);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Helpers: kernel threads that make one blocking call at a time on behalf of a coroutine. They
+ * run nothing but this file, on stacks of their own, without a libc, with every signal blocked
+ * but the one that interrupts them.
+ */
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+
+#include "carrier.h"
+#include "check.h"
+#include "helper.h"
+#include "raw.h"
+
+#define STACK_SIZE (32UL << 10)
+/* Calls that end by themselves share so many helpers; those that may wait for ever get one each. */
+#define BOUNDED	   8
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_TAKEN };
+
+struct helper_job {
+	struct helper_job *next;
+	struct coroutine *co; /* NULL once nobody waits for the answer */
+	struct helper *helper;
+	long nr, arg[6];
+	long result;
+	int tid;	      /* of the helper, once it has begun */
+	volatile uint32_t interrupted;
+	volatile uint8_t state;
+	bool bounded;
+};
+
+struct helper {
+	struct helper *next;	/* among the idle */
+	struct helper_job *job; /* what to do now */
+	volatile uint32_t wake; /* futex word: 1 when `job` is set */
+};
+
+static struct {
+	struct slab jobs, helpers;
+	struct helper *idle;
+	struct helper_job *queue, **queue_tail; /* bounded jobs that wait for a helper */
+	struct helper_job *done;		/* pushed by helpers, taken by the carrier */
+	unsigned count, bounded;
+	int event; /* eventfd: `done` is not empty */
+} pool = {.event = -1};
+
+static void take_done(void *arg);
+
+/* The carrier only ever takes the whole chain, so no entry comes back while we push. */
+static void push_done(struct helper_job *job)
+{
+	uint64_t one = 1;
+
+	job->next = pool.done;
+	while (!__atomic_compare_exchange_n(&pool.done, &job->next, job, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+	raw3(__NR_write, pool.event, &one, sizeof(one));
+}
+
+static _Noreturn void helper_main(struct helper *h)
+{
+	raw2(__NR_prctl, PR_SET_NAME, "copatch-helper");
+	for (;;) {
+		struct helper_job *job;
+
+		while (!__atomic_load_n(&h->wake, __ATOMIC_ACQUIRE))
+			raw4(__NR_futex, &h->wake, FUTEX_WAIT_PRIVATE, 0, 0);
+		__atomic_store_n(&h->wake, 0, __ATOMIC_RELAXED);
+		job = h->job;
+		__atomic_store_n(&job->tid, (int)raw0(__NR_gettid), __ATOMIC_SEQ_CST);
+		do
+			job->result = interruptible_syscall(job->nr, job->arg, &job->interrupted);
+		/* The interruption was meant for the job before. */
+		while (job->result == -EINTR && !__atomic_load_n(&job->interrupted, __ATOMIC_SEQ_CST));
+		__atomic_store_n(&job->state, JOB_DONE, __ATOMIC_RELEASE);
+		push_done(job);
+	}
+}
+
+static int open_pool(void)
+{
+	if (pool.event >= 0)
+		return 0;
+	if (!pool.jobs.size) {
+		slab_init(&pool.jobs, sizeof(struct helper_job));
+		slab_init(&pool.helpers, sizeof(struct helper));
+	}
+	pool.queue_tail = &pool.queue;
+	pool.event = fd_move_high((int)raw2(__NR_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC));
+	if (pool.event < 0)
+		return pool.event;
+	return loop_watch(this_carrier(), pool.event, take_done, NULL) ? 0 : -ENOMEM;
+}
+
+static void on_interrupt(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	interruptible_signal(&((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
+}
+
+void interruptible_signal(greg_t *rip)
+{
+	if ((const char *)*rip >= interruptible_begin && (const char *)*rip < interruptible_end)
+		*rip = (greg_t)interruptible_out;
+}
+
+static struct helper *start_helper(void)
+{
+	struct {
+		void (*handler)(int, siginfo_t *, void *);
+		uint64_t flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} act = {on_interrupt, SA_SIGINFO | 0x04000000 /* SA_RESTORER */, signal_restorer, ~0UL};
+	struct helper *h = slab_alloc(&pool.helpers);
+	char *stack = mem_stack(STACK_SIZE);
+	uint64_t all = ~(1UL << (HELPER_SIGNAL - 1)), old;
+	long tid;
+
+	if (!h || !stack)
+		goto fail;
+	raw4(__NR_rt_sigaction, HELPER_SIGNAL, &act, 0, 8);
+	/* A child inherits the mask; nothing may be delivered to it, or to us in between. */
+	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+	tid = helper_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+				   CLONE_SYSVSEM,
+			   stack + STACK_SIZE, helper_main, h);
+	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
+	if (raw_failed(tid))
+		goto fail;
+	pool.count++;
+	return h;
+fail:
+	if (h)
+		slab_free(&pool.helpers, h);
+	if (stack)
+		mem_pages_free(stack, STACK_SIZE);
+	return NULL;
+}
+
+static void give(struct helper *h, struct helper_job *job)
+{
+	job->state = JOB_RUNNING;
+	h->job = job;
+	job->helper = h;
+	__atomic_store_n(&h->wake, 1, __ATOMIC_RELEASE);
+	raw3(__NR_futex, &h->wake, FUTEX_WAKE_PRIVATE, 1);
+}
+
+int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
+		struct helper_job **out)
+{
+	struct helper_job *job;
+	struct helper *h;
+	int err = open_pool();
+
+	if (err)
+		return err;
+	job = slab_alloc(&pool.jobs);
+	if (!job)
+		return -ENOMEM;
+	job->co = co;
+	job->nr = nr;
+	memcpy(job->arg, arg, sizeof(job->arg));
+	job->bounded = bounded;
+	co->parked_by = PARK_HELPER;
+	*out = job;
+	if (bounded && pool.bounded >= BOUNDED) {
+		job->state = JOB_QUEUED;
+		*pool.queue_tail = job;
+		pool.queue_tail = &job->next;
+		return 0;
+	}
+	h = pool.idle;
+	if (h)
+		pool.idle = h->next;
+	else
+		h = start_helper();
+	if (!h) {
+		slab_free(&pool.jobs, job);
+		return -EAGAIN;
+	}
+	pool.bounded += bounded;
+	give(h, job);
+	return 0;
+}
+
+/* From the loop: helpers have finished. */
+static void take_done(void *arg)
+{
+	struct helper_job *job, *next;
+	uint64_t count;
+
+	(void)arg;
+	raw3(__NR_read, pool.event, &count, sizeof(count));
+	job = __atomic_exchange_n(&pool.done, NULL, __ATOMIC_ACQUIRE);
+	for (; job; job = next) {
+		struct helper *h = job->helper;
+
+		next = job->next;
+		job->state = JOB_TAKEN;
+		if (job->bounded && pool.queue) {
+			struct helper_job *more = pool.queue;
+
+			pool.queue = more->next;
+			if (!pool.queue)
+				pool.queue_tail = &pool.queue;
+			give(h, more);
+		} else {
+			pool.bounded -= job->bounded;
+			h->next = pool.idle;
+			pool.idle = h;
+		}
+		if (job->co)
+			co_wake(job->co, WAKE_EVENT);
+		else
+			slab_free(&pool.jobs, job);
+	}
+}
+
+bool helper_result(struct helper_job *job, long *result)
+{
+	if (job->state != JOB_TAKEN)
+		return false;
+	*result = job->result;
+	slab_free(&pool.jobs, job);
+	return true;
+}
+
+void helper_interrupt(struct helper_job *job)
+{
+	struct helper_job **q;
+
+	if (job->state == JOB_QUEUED) {
+		/* Nobody works on it: it ends here, and its coroutine need not wait. */
+		for (q = &pool.queue; *q != job; q = &(*q)->next)
+			;
+		*q = job->next;
+		if (!*q)
+			pool.queue_tail = q;
+		job->state = JOB_TAKEN;
+		job->result = -EINTR;
+		if (job->co)
+			co_wake(job->co, WAKE_EVENT);
+		return;
+	}
+	__atomic_store_n(&job->interrupted, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&job->tid, __ATOMIC_SEQ_CST))
+		raw3(__NR_tgkill, raw0(__NR_getpid), job->tid, HELPER_SIGNAL);
+}
+
+void helper_abandon(struct helper_job *job)
+{
+	job->co = NULL;
+	helper_interrupt(job);
+	if (job->state == JOB_TAKEN)
+		slab_free(&pool.jobs, job);
+}
+
+unsigned helper_count(void)
+{
+	return pool.count;
+}
+
+/* The threads are not there in the child; their stacks are, and are given up. */
+void helper_after_fork(void)
+{
+	if (pool.event >= 0)
+		raw1(__NR_close, pool.event);
+	pool.event = -1;
+	pool.idle = NULL;
+	pool.queue = NULL;
+	pool.done = NULL;
+	pool.count = pool.bounded = 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What helper.c shares with helper_x86_64.S, and with whoever handles signals. */
+#ifndef COPATCH_HELPER_H
+#define COPATCH_HELPER_H
+
+/* glibc's SIGSETXID: it sends it by tgkill to threads, so it never comes from the kernel. */
+#define HELPER_SIGNAL 33
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+#include <ucontext.h>
+
+struct helper;
+
+/*
+ * A system call that signals end: -EINTR if *stop is set before it begins, or if a signal comes
+ * before the instruction has run, or as the call itself would have it.
+ */
+long interruptible_syscall(long nr, const long arg[6], const volatile uint32_t *stop);
+extern const char interruptible_begin[], interruptible_end[], interruptible_out[];
+/* For signal handlers that have set *stop, with the place that they have interrupted. */
+void interruptible_signal(greg_t *rip);
+
+/* clone(2) for a thread that runs fn(arg), which never returns, on a stack of its own. */
+long helper_clone(long flags, void *stack_top, void (*fn)(struct helper *), struct helper *arg);
+
+/* The return from every real signal handler of ours. */
+void signal_restorer(void);
+#endif
+
+#endif

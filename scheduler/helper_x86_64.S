@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Birth of a helper, its interruptible system call, and the return from real signal handlers. */
+#include "helper.h"
+#include <asm/unistd.h>
+
+	.text
+
+/* long interruptible_syscall(long nr, const long arg[6], const volatile uint32_t *stop) */
+	.globl	interruptible_syscall, interruptible_begin, interruptible_end, interruptible_out
+	.hidden	interruptible_syscall, interruptible_begin, interruptible_end, interruptible_out
+	.type	interruptible_syscall, @function
+interruptible_syscall:
+	.cfi_startproc
+	push	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbx, -16
+	mov	%rdx, %rbx
+	mov	%rdi, %rax
+	mov	%rsi, %r11
+	mov	0(%r11), %rdi
+	mov	8(%r11), %rsi
+	mov	16(%r11), %rdx
+	mov	24(%r11), %r10
+	mov	32(%r11), %r8
+	mov	40(%r11), %r9
+	/* The handler moves %rip on from any place up to the instruction itself. */
+interruptible_begin:
+	cmpl	$0, (%rbx)
+	jne	interruptible_out
+	syscall
+interruptible_end:
+	pop	%rbx
+	.cfi_remember_state
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	ret
+	.cfi_restore_state
+interruptible_out:
+	mov	$-4, %rax	/* -EINTR */
+	pop	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	ret
+	.cfi_endproc
+	.size	interruptible_syscall, . - interruptible_syscall
+
+/* long helper_clone(long flags, void *stack_top, void (*fn)(arg), arg) */
+	.globl	helper_clone
+	.hidden	helper_clone
+	.type	helper_clone, @function
+helper_clone:
+	.cfi_startproc
+	mov	%rdx, %r8
+	mov	%rcx, %r9
+	xor	%edx, %edx
+	xor	%r10d, %r10d
+	mov	$__NR_clone, %eax
+	syscall
+	test	%rax, %rax
+	jz	1f
+	ret
+1:
+	.cfi_undefined rip
+	xor	%ebp, %ebp
+	mov	%r9, %rdi
+	call	*%r8
+	ud2
+	.cfi_endproc
+	.size	helper_clone, . - helper_clone
+
+/*
+ * The nine bytes by which libgcc and gdb know a signal frame. The unwind information begins a
+ * byte early: the return address of a handler is looked up as that of a call.
+ */
+	.globl	signal_restorer
+	.hidden	signal_restorer
+	.type	signal_restorer, @function
+	nop
+signal_restorer:
+	mov	$__NR_rt_sigreturn, %rax
+	syscall
+	.size	signal_restorer, . - signal_restorer
+
+	.section .note.GNU-stack, "", @progbits

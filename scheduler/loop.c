@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: libev in a link namespace of its own, so that neither a libev nor a malloc of
+ * the program's is ever touched. What changes between two looks at it is only noted; libev hears
+ * of the difference. A coroutine that waits, is woken and waits again in between costs no call.
+ */
+#include <dlfcn.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include "carrier.h"
+#include "check.h"
+#include "raw.h"
+
+#define CHUNK_BITS 10
+#define CHUNK	   (1 << CHUNK_BITS)
+#define TOP	   (1 << 20) /* covers every number up to 2^30, the kernel's limit */
+
+/*
+ * Numbers for our own descriptors: out of the way of what a program opens first, and not so high
+ * that libev's table, which has a place for each number below, takes megabytes.
+ */
+#define HIGH 900
+
+struct loop_fd {
+	struct ev_io io;
+	struct list waiters;
+	struct loop_fd *dirty_next;
+	void (*fn)(void *); /* one of our own descriptors: called instead of waking */
+	void *arg;
+	uint32_t generation; /* of the loop that `active` speaks of */
+	uint8_t active;	     /* wait_events that libev watches for */
+	bool fresh;	     /* the number names another file than the one that libev knows */
+	bool dirty;
+};
+
+static struct {
+	struct ev_loop *(*loop_new)(unsigned);
+	void (*loop_destroy)(struct ev_loop *);
+	int (*run)(struct ev_loop *, int);
+	void (*io_start)(struct ev_loop *, ev_io *);
+	void (*io_stop)(struct ev_loop *, ev_io *);
+} ev;
+
+static struct loop_fd **table;
+static struct slab fd_slab; /* of chunks */
+static uint32_t generation = 1;
+static unsigned table_end;
+
+int loop_init(struct carrier *ca)
+{
+	static const struct {
+		void *to;
+		const char *name;
+	} need[] = {
+		{&ev.loop_new, "ev_loop_new"},	 {&ev.loop_destroy, "ev_loop_destroy"},
+		{&ev.run, "ev_run"},		 {&ev.io_start, "ev_io_start"},
+		{&ev.io_stop, "ev_io_stop"},
+	};
+	void *lib = dlmopen(LM_ID_NEWLM, "libev.so.4", RTLD_NOW | RTLD_LOCAL);
+
+	if (!lib)
+		return -ELIBACC;
+	for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+		void *sym = dlsym(lib, need[i].name);
+
+		if (!sym)
+			return -ELIBBAD;
+		memcpy(need[i].to, &sym, sizeof(sym));
+	}
+	table = mem_pages(TOP * sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	slab_init(&fd_slab, CHUNK * sizeof(struct loop_fd));
+	slab_init(&ca->fd_waits, sizeof(struct fd_wait));
+	ca->kick = -1;
+	ca->epoll_fd = -1;
+	return 0;
+}
+
+int fd_move_high(int fd)
+{
+	struct rlimit lim = {HIGH, HIGH};
+	long high;
+
+	if (fd < 0)
+		return fd;
+	raw2(__NR_getrlimit, RLIMIT_NOFILE, &lim);
+	high = raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
+	if (raw_failed(high))
+		return fd;
+	raw1(__NR_close, fd);
+	return (int)high;
+}
+
+static struct loop_fd *get(int fd, bool make)
+{
+	struct loop_fd **chunk, *f;
+
+	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
+		return NULL;
+	chunk = &table[fd >> CHUNK_BITS];
+	if (!*chunk && make)
+		*chunk = slab_alloc(&fd_slab);
+	if (!*chunk)
+		return NULL;
+	if ((unsigned)fd >= table_end)
+		table_end = ((unsigned)fd | (CHUNK - 1)) + 1;
+	f = *chunk + (fd & (CHUNK - 1));
+	if (f->generation != generation) {
+		/* Never used, or last used before a fork: this loop has not heard of it. */
+		f->generation = generation;
+		f->active = 0;
+		f->fresh = true;
+		f->dirty = false;
+		f->fn = NULL;
+		list_init(&f->waiters);
+	}
+	return f;
+}
+
+static void mark_dirty(struct carrier *ca, struct loop_fd *f)
+{
+	if (f->dirty)
+		return;
+	f->dirty = true;
+	f->dirty_next = ca->dirty;
+	ca->dirty = f;
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct loop_fd *f = container_of(io, struct loop_fd, io);
+
+	(void)loop;
+	if (revents & EV_ERROR) {
+		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
+		f->active = 0;
+		f->fresh = true;
+		mark_dirty(this_carrier(), f);
+	}
+	if (f->fn) {
+		f->fn(f->arg);
+		return;
+	}
+	list_for_each_safe(l, tmp, &f->waiters)
+	{
+		struct fd_wait *w = container_of(l, struct fd_wait, link);
+		int want = (w->events & WAIT_READ ? EV_READ : 0) |
+			   (w->events & WAIT_WRITE ? EV_WRITE : 0);
+
+		if (!(revents & (want | EV_ERROR)))
+			continue;
+		/* Takes down all waits of this coroutine, the next entry perhaps among them. */
+		while (tmp != &f->waiters && container_of(tmp, struct fd_wait, link)->co == w->co)
+			tmp = tmp->next;
+		co_wake(w->co, WAKE_EVENT);
+	}
+	mark_dirty(this_carrier(), f);
+}
+
+int wait_fd(struct coroutine *co, int fd, short events)
+{
+	struct carrier *ca = this_carrier();
+	struct loop_fd *f = get(fd, true);
+	struct fd_wait *w = &co->fd;
+
+	if (!f)
+		return fd < 0 ? -EBADF : -ENOMEM;
+	if (co->fd.fd >= 0) {
+		w = slab_alloc(&ca->fd_waits);
+		if (!w)
+			return -ENOMEM;
+		w->next = co->fd.next;
+		co->fd.next = w;
+	}
+	w->co = co;
+	w->fd = fd;
+	w->events = events;
+	list_add_tail(&f->waiters, &w->link);
+	mark_dirty(ca, f);
+	return 0;
+}
+
+void fd_wait_cancel(struct coroutine *co)
+{
+	struct carrier *ca = this_carrier();
+
+	if (co->fd.fd < 0)
+		return;
+	for (struct fd_wait *w = &co->fd, *next; w; w = next) {
+		struct loop_fd *f = get(w->fd, false);
+
+		next = w->next;
+		list_del(&w->link);
+		mark_dirty(ca, f);
+		if (w != &co->fd)
+			slab_free(&ca->fd_waits, w);
+	}
+	co->fd.fd = -1;
+	co->fd.next = NULL;
+}
+
+void fd_wake_waiters(int fd, void (*each)(struct coroutine *co))
+{
+	struct loop_fd *f = get(fd, false);
+
+	while (f && !list_empty(&f->waiters)) {
+		struct fd_wait *w = container_of(f->waiters.next, struct fd_wait, link);
+
+		each(w->co);
+		co_wake(w->co, WAKE_EVENT);
+	}
+}
+
+unsigned fd_table_end(void)
+{
+	return table_end;
+}
+
+void fd_forget(int fd)
+{
+	struct carrier *ca = this_carrier();
+	struct loop_fd *f = get(fd, false);
+
+	if (!f || f->fn)
+		return;
+	/*
+	 * While a duplicate or another process keeps the file open, epoll would go on reporting
+	 * it under this number.
+	 */
+	if (f->active && ca->epoll_fd >= 0) {
+		struct epoll_event none = {0};
+
+		raw4(__NR_epoll_ctl, ca->epoll_fd, EPOLL_CTL_DEL, fd, &none);
+	}
+	f->fresh = true;
+	if (f->active)
+		mark_dirty(ca, f);
+}
+
+struct loop_fd *loop_watch(struct carrier *ca, int fd, void (*fn)(void *), void *arg)
+{
+	struct loop_fd *f = get(fd, true);
+
+	if (!f)
+		return NULL;
+	f->fn = fn;
+	f->arg = arg;
+	f->io.fd = fd;
+	mark_dirty(ca, f);
+	return f;
+}
+
+/* Tells libev what it is to watch from now on. */
+static void flush(struct carrier *ca)
+{
+	struct loop_fd *f;
+
+	while ((f = ca->dirty)) {
+		uint8_t want = f->fn ? WAIT_READ : 0;
+
+		ca->dirty = f->dirty_next;
+		f->dirty = false;
+		list_for_each(l, &f->waiters)
+		{
+			struct fd_wait *w = container_of(l, struct fd_wait, link);
+
+			want |= (uint8_t)w->events;
+			f->io.fd = w->fd;
+		}
+		if (want == f->active && !f->fresh)
+			continue;
+		if (f->active)
+			ev.io_stop(ca->loop, &f->io);
+		f->active = want;
+		if (!want)
+			continue;
+		/*
+		 * ev_io_set makes libev tell the kernel even if it believes to have told it
+		 * before, which it needs only where something has changed.
+		 */
+		ev_init(&f->io, on_io);
+		ev_io_set(&f->io, f->io.fd,
+			  (want & WAIT_READ ? EV_READ : 0) | (want & WAIT_WRITE ? EV_WRITE : 0));
+		ev.io_start(ca->loop, &f->io);
+		f->fresh = false;
+	}
+}
+
+static void on_kick(void *arg)
+{
+	uint64_t count;
+
+	raw3(__NR_read, ((struct carrier *)arg)->kick, &count, sizeof(count));
+}
+
+void loop_open(struct carrier *ca)
+{
+	unsigned flags = EVBACKEND_EPOLL | EVFLAG_NOENV | EVFLAG_NOSIGMASK;
+	uint8_t selector;
+
+#ifdef EVFLAG_NOTIMERFD
+	flags |= EVFLAG_NOTIMERFD;
+#endif
+	/*
+	 * The epoll descriptor must get a high number, and libev has no call for that. Its own
+	 * system calls come in by the back door for once: see carrier.loop_opening.
+	 */
+	selector = ca->selector;
+	ca->selector = ca->selector_on;
+	ca->loop_opening = true;
+	ca->loop = ev.loop_new(flags);
+	ca->loop_opening = false;
+	ca->selector = selector;
+	CHECK(ca->loop);
+	ca->kick = fd_move_high((int)raw2(__NR_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC));
+	CHECK(ca->kick >= 0 && loop_watch(ca, ca->kick, on_kick, ca));
+	timer_open(ca);
+}
+
+/* Which numbers are ours; the program must neither close nor replace them. */
+bool fd_is_ours(int fd)
+{
+	struct loop_fd *f = get(fd, false);
+
+	return (f && f->fn) || (fd >= 0 && fd == this_carrier()->epoll_fd);
+}
+
+void loop_run(struct carrier *ca, bool wait)
+{
+	carrier_set_fs(ca->fs_main);
+	ca->selector = 0;
+	ca->in_loop = true;
+	if (!ca->loop)
+		loop_open(ca);
+	timer_arm(ca);
+	flush(ca);
+	sched_stats.loops++;
+	ev.run(ca->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+	ca->in_loop = false;
+	ca->selector = ca->selector_on;
+}
+
+/* The child shares the parent's epoll instance: it must never touch it. */
+void loop_after_fork(struct carrier *ca)
+{
+	if (ca->kick >= 0)
+		raw1(__NR_close, ca->kick);
+	ca->kick = -1;
+	generation++;
+	ca->dirty = NULL;
+	if (!ca->loop)
+		return;
+	carrier_set_fs(ca->fs_main);
+	ca->selector = 0;
+	ca->in_loop = true;
+	ev.loop_destroy(ca->loop);
+	ca->in_loop = false;
+	ca->selector = ca->selector_on;
+	ca->loop = NULL;
+	ca->epoll_fd = -1;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole interface of the scheduler: coroutines, what they may wait for, and the carrier that
+ * runs them. It knows no system call's meaning.
+ *
+ * A coroutine has no kernel stack. Whoever wants it to wait calls one or several of the wait_*
+ * functions from its `again` function, on the carrier's stack, and returns BLOCKED; when the
+ * first of them ends, all are taken down and `again` is called once more, with `woke` set.
+ */
+#ifndef COPATCH_SCHED_H
+#define COPATCH_SCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "list.h"
+#include "switch.h"
+
+/* Outside the range of any result of a system call, errors and restart codes included. */
+#define BLOCKED (-70000L)
+
+enum wake {
+	WAKE_EVENT = 1,	  /* a descriptor, a queue or a helper */
+	WAKE_TIMEOUT = 2, /* the deadline has passed */
+	WAKE_SIGNAL = 4,  /* from outside: leave the call */
+};
+
+enum wait_events { WAIT_READ = 1, WAIT_WRITE = 2 };
+
+/* Why coroutines park, for the counters. */
+enum park { PARK_FD, PARK_TIME, PARK_QUEUE, PARK_HELPER, PARK_OTHER, PARK_CAUSES };
+
+/* How much of a context must survive a switch. */
+enum abi {
+	ABI_C,	     /* it called a function: the vector registers are dead */
+	ABI_SYSCALL, /* it stands at a system call or anywhere: all of them live */
+};
+
+struct coroutine;
+
+struct fd_wait {
+	struct list link; /* in the descriptor's list of waiters */
+	struct coroutine *co;
+	struct fd_wait *next; /* further descriptors of the same coroutine */
+	int fd;
+	short events;
+};
+
+struct coroutine {
+	/* Part 1: read and written by switch_x86_64.S, do not move. */
+	struct co_regs regs;
+	uint64_t fs;
+
+	/* Part 2: owned by carrier.c. */
+	long (*again)(struct coroutine *co); /* what it waits in; NULL while it runs */
+	struct list run;		     /* run queue */
+	struct list all;		     /* registry */
+	void *vector;			     /* saved vector state, NULL when dead */
+	uint32_t mxcsr;
+	uint16_t fcw;
+	uint8_t abi;
+	bool fresh_vector; /* starts a handler: give it the initial vector state */
+	bool live_vector;  /* its vector state is in the processor now */
+	bool runnable;
+	bool notice; /* see sched_hooks.before_run */
+	uint8_t woke; /* enum wake, for `again` */
+
+	/* Part 3: owned by the wait_* functions. */
+	uint8_t parked_by; /* enum park */
+	int8_t timer_clock;
+	uint32_t timer_pos; /* 1 + place in the heap, 0 when not in it */
+	struct fd_wait fd;
+	struct list queue_link;
+	uint64_t queue_key; /* 0 when not in a queue */
+	uint32_t queue_bits;
+	uint64_t switches;
+
+	/* Part 4: whatever the user of the scheduler has behind it: see sched_init. */
+};
+
+struct sched_hooks {
+	/* Something was noted in carrier.attention; clear it. */
+	void (*attend)(void);
+	/* A coroutine stands at the front door with its registers saved. Result or BLOCKED. */
+	long (*front)(struct coroutine *co);
+	/* Its `again`. */
+	long (*again)(struct coroutine *co);
+	/* `again` has said `result`: put it into the registers. False: ask `again` once more. */
+	bool (*finish)(struct coroutine *co, long result);
+	/* co->notice is set, and program text is about to go on. */
+	void (*before_run)(struct coroutine *co);
+};
+
+struct sched_stats {
+	unsigned long made, most, switches, loops;
+	unsigned long parks[PARK_CAUSES];
+};
+
+extern struct sched_hooks sched_hooks;
+extern struct sched_stats sched_stats;
+
+/* carrier.c */
+/*
+ * Coroutines are allocated as the first member of objects of `object_size` bytes. -ENOMEM, or
+ * -ELIBACC, -ELIBBAD: no libev, or one that lacks something.
+ */
+int sched_init(size_t object_size, bool wrfsbase) __attribute__((warn_unused_result));
+/* Bytes of an XSAVE image, and which components it holds. */
+extern uint32_t co_vector_size;
+extern uint64_t co_vector_mask;
+struct coroutine *co_current(void);
+struct coroutine *co_new(void) __attribute__((warn_unused_result));
+void co_free(struct coroutine *co);
+unsigned long co_alive(void);
+struct list *co_registry(void); /* of coroutine.all */
+/* Takes down every wait and makes `co` runnable; `why` is added to co->woke. */
+void co_wake(struct coroutine *co, enum wake why);
+void co_run_next(struct coroutine *co); /* to the head of the run queue */
+void co_run_last(struct coroutine *co); /* to its tail */
+/* Vector state from the processor into co->vector, where the coroutine's still is in it. */
+void co_save_vector(struct coroutine *co);
+void *co_vector_alloc(void) __attribute__((warn_unused_result));
+void co_drop_vector(struct coroutine *co);
+/*
+ * The current coroutine's `again` was called for the first time, by a door that saved all of its
+ * registers, and said `result`. Goes on with whoever is next.
+ */
+_Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
+/* Its registers were saved while it ran; something was noted. */
+_Noreturn void carrier_interrupted(void);
+/* Runs coroutines for ever, on the carrier's own stack. */
+_Noreturn void carrier_run(void);
+/* Something was noted: no wait of the loop lasts longer. For signal handlers. */
+void carrier_kick(void);
+/* In the child of a fork: only the current coroutine is left, and the loop is made anew. */
+void sched_after_fork(void);
+
+/* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
+uint64_t time_now(int clock);
+int wait_until(struct coroutine *co, int clock, uint64_t deadline);
+void timer_cancel(struct coroutine *co);
+
+/* waitq.c: queues by key; a key is never 0. */
+void wait_queue(struct coroutine *co, uint64_t key, uint32_t bits);
+unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits);
+unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n);
+struct coroutine *waitq_first(uint64_t key);
+void waitq_cancel(struct coroutine *co);
+
+/* loop.c */
+int wait_fd(struct coroutine *co, int fd, short events);
+void fd_wait_cancel(struct coroutine *co);
+/* Wakes every waiter of `fd`, after `each` was called on it. */
+void fd_wake_waiters(int fd, void (*each)(struct coroutine *co));
+/* No number from here on was ever waited for. */
+unsigned fd_table_end(void);
+/* The number is about to be closed or to name another file. */
+void fd_forget(int fd);
+/* The number is one of our own: the program must neither close nor replace it. */
+bool fd_is_ours(int fd);
+
+/* helper.c: a call that epoll cannot wait for, made by a kernel thread of our own. */
+struct helper_job;
+/*
+ * Lets a helper make the call; the coroutine is woken with WAKE_EVENT when it has ended.
+ * `bounded`: it ends by itself, whatever others do. -EAGAIN: no helper could be made.
+ */
+int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
+		struct helper_job **job) __attribute__((warn_unused_result));
+/* True and the result once the job is done; the job is gone then. */
+bool helper_result(struct helper_job *job, long *result);
+/* Makes the job's call end with -EINTR if it has not ended. */
+void helper_interrupt(struct helper_job *job);
+/* Nobody waits for the answer any more. */
+void helper_abandon(struct helper_job *job);
+unsigned helper_count(void);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What C and switch_x86_64.S share: the saved registers and the ways into and out of a context. */
+#ifndef COPATCH_SWITCH_H
+#define COPATCH_SWITCH_H
+
+/* Offsets in struct co_regs and struct carrier, for the assembler; checked in carrier.c. */
+#define R_R8	0
+#define R_R9	8
+#define R_R10	16
+#define R_R11	24
+#define R_R12	32
+#define R_R13	40
+#define R_R14	48
+#define R_R15	56
+#define R_RDI	64
+#define R_RSI	72
+#define R_RBP	80
+#define R_RBX	88
+#define R_RDX	96
+#define R_RAX	104
+#define R_RCX	112
+#define R_RSP	120
+#define R_RIP	128
+#define R_FLAGS 136
+
+#define CA_CURRENT   8
+#define CA_STACK     16
+#define CA_EXIT_RIP  24
+#define CA_ATTENTION 32
+#define CA_FOREIGN   36
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+struct coroutine;
+
+/* In the order of the kernel's struct sigcontext, so that signal frames copy in one go. */
+struct co_regs {
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t di, si, bp, bx, dx, ax, cx, sp, ip, flags;
+};
+
+/*
+ * The front door: number and six arguments, in C's calling convention. Runs sched_hooks.call on
+ * the carrier's stack and returns its result, perhaps after other coroutines have run.
+ */
+long co_syscall(long nr, long a, long b, long c, long d, long e, long f);
+
+/* Goes on with the program text of the current coroutine; all of its registers are restored. */
+_Noreturn void co_resume(void);
+
+/* Continues at `fn` on the empty stack of the carrier. */
+_Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top);
+
+/* Between these labels the registers of the program are being loaded: go back to the start. */
+extern const char co_front_exit[], co_front_exit_end[], co_resume_exit[], co_resume_exit_end[];
+#endif
+
+#endif

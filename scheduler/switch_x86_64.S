@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Into a coroutine's context and out of it. %gs points at the carrier, always. */
+#include "switch.h"
+
+	.text
+
+/*
+ * long co_syscall(long nr, a, b, c, d, e, long f on the stack)
+ * in:  C's calling convention; %gs:0 the carrier, or a block marked foreign
+ * out: %rax; the registers that C preserves are preserved
+ *
+ * All argument registers are saved too: a call that is to be made again after a signal handler
+ * starts over at this entry, with %rsp at the return address.
+ */
+	.globl	co_syscall
+	.hidden	co_syscall
+	.type	co_syscall, @function
+co_syscall:
+	.cfi_startproc
+	cmpl	$0, %gs:CA_FOREIGN
+	jne	.Lnative
+	mov	%gs:CA_CURRENT, %rax
+	mov	%rdi, R_RDI(%rax)
+	mov	%rsi, R_RSI(%rax)
+	mov	%rdx, R_RDX(%rax)
+	mov	%rcx, R_RCX(%rax)
+	mov	%r8, R_R8(%rax)
+	mov	%r9, R_R9(%rax)
+	mov	%rbx, R_RBX(%rax)
+	mov	%rbp, R_RBP(%rax)
+	mov	%r12, R_R12(%rax)
+	mov	%r13, R_R13(%rax)
+	mov	%r14, R_R14(%rax)
+	mov	%r15, R_R15(%rax)
+	mov	(%rsp), %r10
+	mov	%r10, R_RIP(%rax)
+	lea	8(%rsp), %r10
+	mov	%r10, R_RSP(%rax)
+	mov	%rax, %rbx
+	.cfi_remember_state
+	/* On the carrier's stack: CFA = *(rbx + R_RSP), rbx = *(rbx + R_RBX). */
+	.cfi_escape 0x10, 0x03, 0x03, 0x73, 0xd8, 0x00
+	.cfi_escape 0x0f, 0x04, 0x73, 0xf8, 0x00, 0x06
+	mov	%gs:CA_STACK, %rsp
+	mov	%rax, %rdi
+	call	carrier_enter_front
+	mov	R_RBX(%rbx), %rbx
+	.cfi_restore_state
+	/* No way to describe the next few: a debugger that stops here sees a wrong caller. */
+	.globl	co_front_exit
+	.hidden	co_front_exit
+co_front_exit:
+	cmpl	$0, %gs:CA_ATTENTION
+	jne	.Lfront_slow
+	mov	%gs:CA_CURRENT, %rcx
+	mov	R_RSP(%rcx), %rsp
+	jmp	*R_RIP(%rcx)
+	.globl	co_front_exit_end
+	.hidden	co_front_exit_end
+co_front_exit_end:
+.Lfront_slow:
+	mov	%gs:CA_STACK, %rsp
+	mov	%rax, %rdi
+	call	carrier_front_slow
+	ud2
+.Lnative:
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	mov	%r9, %r8
+	mov	8(%rsp), %r9
+	syscall
+	ret
+	.cfi_endproc
+	.size	co_syscall, . - co_syscall
+
+/*
+ * _Noreturn void co_resume(void)
+ * in:  the current coroutine's registers in its struct, its vector state in the processor, its
+ *      FS base loaded
+ *
+ * A signal that arrives between the look at `attention` and the last jump would be noted too
+ * late: the handler sets %rip back to co_resume_exit, from any instruction in between.
+ */
+	.globl	co_resume
+	.hidden	co_resume
+	.type	co_resume, @function
+co_resume:
+	.cfi_startproc
+	.cfi_undefined rip
+	.globl	co_resume_exit
+	.hidden	co_resume_exit
+co_resume_exit:
+	mov	%gs:CA_STACK, %rsp
+	cmpl	$0, %gs:CA_ATTENTION
+	jne	.Lattend
+	mov	%gs:CA_CURRENT, %rax
+	mov	R_RIP(%rax), %rcx
+	mov	%rcx, %gs:CA_EXIT_RIP
+	mov	R_R8(%rax), %r8
+	mov	R_R9(%rax), %r9
+	mov	R_R10(%rax), %r10
+	mov	R_R11(%rax), %r11
+	mov	R_R12(%rax), %r12
+	mov	R_R13(%rax), %r13
+	mov	R_R14(%rax), %r14
+	mov	R_R15(%rax), %r15
+	mov	R_RDI(%rax), %rdi
+	mov	R_RSI(%rax), %rsi
+	mov	R_RBP(%rax), %rbp
+	mov	R_RBX(%rax), %rbx
+	mov	R_RDX(%rax), %rdx
+	mov	R_RCX(%rax), %rcx
+	pushq	R_FLAGS(%rax)
+	popfq
+	mov	R_RSP(%rax), %rsp
+	mov	R_RAX(%rax), %rax
+	jmp	*%gs:CA_EXIT_RIP
+	.globl	co_resume_exit_end
+	.hidden	co_resume_exit_end
+co_resume_exit_end:
+.Lattend:
+	call	carrier_interrupted
+	ud2
+	.cfi_endproc
+	.size	co_resume, . - co_resume
+
+/* _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top) */
+	.globl	carrier_stack_call
+	.hidden	carrier_stack_call
+	.type	carrier_stack_call, @function
+carrier_stack_call:
+	.cfi_startproc
+	.cfi_undefined rip
+	mov	%rsi, %rsp
+	call	*%rdi
+	ud2
+	.cfi_endproc
+	.size	carrier_stack_call, . - carrier_stack_call
+
+	.section .note.GNU-stack, "", @progbits

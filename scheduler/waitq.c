@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Wait queues by key, in a hash table: first come, first served. */
+#include "carrier.h"
+#include "check.h"
+#include "raw.h"
+
+/* Untouched buckets cost no memory; a million waiters make chains of sixteen. */
+#define BUCKETS (1UL << 16)
+
+static struct list *bucket;
+
+int waitq_init(void)
+{
+	if (!bucket)
+		bucket = mem_pages(BUCKETS * sizeof(*bucket));
+	return bucket ? 0 : -ENOMEM;
+}
+
+static struct list *bucket_of(uint64_t key)
+{
+	return &bucket[(key * 0x9e3779b97f4a7c15ULL) >> 48];
+}
+
+/* `co` is woken with WAKE_EVENT by a waitq_wake of this key that shares a bit with `bits`. */
+void wait_queue(struct coroutine *co, uint64_t key, uint32_t bits)
+{
+	CHECK(key && !co->queue_key);
+	co->queue_key = key;
+	co->queue_bits = bits;
+	list_add_tail(bucket_of(key), &co->queue_link);
+}
+
+void waitq_cancel(struct coroutine *co)
+{
+	if (co->queue_key)
+		list_del(&co->queue_link);
+	co->queue_key = 0;
+}
+
+/* Wakes at most `n`, the longest waiting first; returns how many. */
+unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits)
+{
+	unsigned woken = 0;
+
+	list_for_each_safe(l, tmp, bucket_of(key))
+	{
+		struct coroutine *co = container_of(l, struct coroutine, queue_link);
+
+		if (woken == n)
+			break;
+		if (co->queue_key != key || !(co->queue_bits & bits))
+			continue;
+		co_wake(co, WAKE_EVENT);
+		woken++;
+	}
+	return woken;
+}
+
+/* Lets at most `n` waiters of `from` wait for `to`; returns how many. */
+unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n)
+{
+	unsigned moved = 0;
+
+	if (from == to) {
+		/* The order stays as it is; only the number counts. */
+		list_for_each(l, bucket_of(from))
+			moved += container_of(l, struct coroutine, queue_link)->queue_key == from &&
+				 moved < n;
+		return moved;
+	}
+	list_for_each_safe(l, tmp, bucket_of(from))
+	{
+		struct coroutine *co = container_of(l, struct coroutine, queue_link);
+
+		if (moved == n)
+			break;
+		if (co->queue_key != from)
+			continue;
+		list_del(l);
+		co->queue_key = to;
+		list_add_tail(bucket_of(to), l);
+		moved++;
+	}
+	return moved;
+}
+
+/* The longest waiting coroutine of `key`, or NULL. */
+struct coroutine *waitq_first(uint64_t key)
+{
+	list_for_each(l, bucket_of(key))
+	{
+		struct coroutine *co = container_of(l, struct coroutine, queue_link);
+
+		if (co->queue_key == key)
+			return co;
+	}
+	return NULL;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the doors meet: from a system call's number to its handler, and from a result back. */
+#include <string.h>
+
+#include "../scheduler/carrier.h"
+#include "../scheduler/helper.h"
+#include "../scheduler/raw.h"
+#include "report.h"
+#include "signals.h"
+#include "sys.h"
+
+#define SYS(name)     [__NR_##name] = {sys_##name, false},
+#define RESTART(name) [__NR_##name] = {sys_##name, true},
+const struct sys sys_table[SYS_COUNT] = {
+#include "sys_list.h"
+};
+#undef SYS
+#undef RESTART
+
+static const struct sys *lookup(long nr)
+{
+	static const struct sys native;
+
+	return (unsigned long)nr < SYS_COUNT ? &sys_table[nr] : &native;
+}
+
+static long dispatch(struct thread *th)
+{
+	const struct sys *s = lookup(th->call.nr);
+
+	return s->fn ? s->fn(th) : sys_native(th);
+}
+
+static void begin(struct thread *th)
+{
+	memset(&th->call, 0, sizeof(th->call));
+	th->call.held = -1;
+	th->call.aux = -1;
+}
+
+long sys_enter_front(struct coroutine *co)
+{
+	struct thread *th = thread_of(co);
+	struct co_regs *r = &co->regs;
+
+	begin(th);
+	th->call.front = true;
+	th->call.nr = (long)r->di;
+	th->call.arg[0] = (long)r->si;
+	th->call.arg[1] = (long)r->dx;
+	th->call.arg[2] = (long)r->cx;
+	th->call.arg[3] = (long)r->r8;
+	th->call.arg[4] = (long)r->r9;
+	th->call.arg[5] = *(long *)r->sp;
+	report.front++;
+	return dispatch(th);
+}
+
+long sys_enter_back(struct coroutine *co)
+{
+	struct thread *th = thread_of(co);
+	struct co_regs *r = &co->regs;
+
+	begin(th);
+	th->call.nr = (long)r->ax;
+	th->call.arg[0] = (long)r->di;
+	th->call.arg[1] = (long)r->si;
+	th->call.arg[2] = (long)r->dx;
+	th->call.arg[3] = (long)r->r10;
+	th->call.arg[4] = (long)r->r8;
+	th->call.arg[5] = (long)r->r9;
+	report.back++;
+	return dispatch(th);
+}
+
+long sys_again(struct coroutine *co)
+{
+	return dispatch(thread_of(co));
+}
+
+/* The handler of the program's that comes next decides whether the call is made again. */
+static bool restarts(const struct thread *th, long result)
+{
+	const struct kernel_sigaction *act = &signal_action[signal_next(th)];
+
+	return result == -ERESTARTNOINTR || (result == -ERESTARTSYS && act->flags & SA_RESTART);
+}
+
+static void set_up_restart(struct thread *th)
+{
+	struct co_regs *r = &th->co.regs;
+
+	if (th->call.front) {
+		/* The arguments are in the registers still, the return address on the stack. */
+		r->ip = (uint64_t)co_syscall;
+		r->sp -= 8;
+	} else {
+		r->ip -= 2; /* the length of the instruction */
+		r->ax = (uint64_t)th->call.nr;
+	}
+}
+
+bool sys_finish(struct coroutine *co, long result)
+{
+	struct thread *th = thread_of(co);
+	bool interrupted = false, again = false;
+
+	if (result <= -ERESTARTSYS && result >= -ERESTARTNOHAND) {
+		if (this_carrier()->attention)
+			sigreal_attend();
+		if (!signal_next(th))
+			return false; /* ignored, or somebody else's: wait on */
+		interrupted = true;
+		again = restarts(th, result);
+		result = -EINTR;
+	}
+	if (th->call.held >= 0)
+		fd_close_own(th->call.held);
+	if (th->call.aux >= 0)
+		fd_close_own(th->call.aux);
+	th->call.held = th->call.aux = -1;
+	th->call.sigwait = 0;
+	if (again)
+		set_up_restart(th);
+	else if (result != NO_RESULT)
+		co->regs.ax = (uint64_t)result;
+	if (th->call.mask_saved) {
+		if (interrupted) {
+			co->notice = true; /* signal_deliver puts the mask back */
+		} else {
+			th->call.mask_saved = false;
+			signal_set_mask(th, th->call.mask);
+		}
+	}
+	return true;
+}
+
+long sys_native(struct thread *th)
+{
+	uint64_t begun = report_clock();
+	long result = interruptible_syscall(th->call.nr, th->call.arg, &this_carrier()->attention);
+
+	report_held(th->call.nr, begun);
+	if (result == -EINTR)
+		return lookup(th->call.nr)->restart ? -ERESTARTSYS : -ERESTARTNOHAND;
+	return result;
+}
+
+long sys_by_helper(struct thread *th, bool bounded)
+{
+	long result;
+
+	if (co_alive() == 1 && !th->call.job)
+		return sys_native(th); /* nobody to make way for */
+	if (!th->call.job)
+		return wait_helper(&th->co, th->call.nr, th->call.arg, bounded, &th->call.job)
+			       ? sys_native(th)
+			       : BLOCKED;
+	if (!helper_result(th->call.job, &result)) {
+		if (th->co.woke & WAKE_SIGNAL)
+			helper_interrupt(th->call.job);
+		th->co.parked_by = PARK_HELPER;
+		return BLOCKED;
+	}
+	th->call.job = NULL;
+	if (result == -EINTR)
+		return lookup(th->call.nr)->restart ? -ERESTARTSYS : -ERESTARTNOHAND;
+	return result;
+}

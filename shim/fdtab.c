@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* A table of what each descriptor is, so that a call need not ask the kernel every time. */
+#include "fdtab.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "../scheduler/raw.h"
+#include "../scheduler/slab.h"
+
+#define CHUNK_BITS 12
+#define TOP	   (1 << 18)
+
+struct fd_entry {
+	uint8_t kind;
+	bool no_nowait;
+	uint16_t pad;
+	uint32_t born; /* in which generation, 0 unknown */
+	int comm;
+};
+
+static struct fd_entry **table;
+static struct slab chunks;
+static uint32_t generation = 1; /* grows when files may become shared */
+
+int fdtab_init(void)
+{
+	slab_init(&chunks, sizeof(struct fd_entry) << CHUNK_BITS);
+	table = mem_pages(TOP * sizeof(*table));
+	return table ? 0 : -ENOMEM;
+}
+
+/* A place that forgets, where there is no memory for a lasting one. */
+static struct fd_entry *get(int fd)
+{
+	static struct fd_entry none;
+	struct fd_entry **chunk;
+
+	none = (struct fd_entry){0};
+	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
+		return &none;
+	chunk = &table[fd >> CHUNK_BITS];
+	if (!*chunk)
+		*chunk = slab_alloc(&chunks);
+	return *chunk ? &(*chunk)[fd & ((1 << CHUNK_BITS) - 1)] : &none;
+}
+
+enum fd_kind fd_kind(int fd)
+{
+	struct fd_entry *e = get(fd);
+	struct stat st;
+
+	if (e->kind != FD_UNKNOWN)
+		return e->kind;
+	if (raw2(__NR_fstat, fd, &st))
+		return FD_NONE; /* not remembered: it may be opened where we do not see it */
+	if (S_ISSOCK(st.st_mode))
+		e->kind = FD_SOCKET;
+	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+		e->kind = FD_FILE;
+	/* Documentation/admin-guide/devices.txt: 3, 4, 5 and 136 to 143 are terminals. */
+	else if (S_ISCHR(st.st_mode) && (major(st.st_rdev) - 3U < 3 || major(st.st_rdev) - 136U < 8))
+		e->kind = FD_TTY;
+	else
+		e->kind = FD_STREAM;
+	return e->kind;
+}
+
+bool fd_no_nowait(int fd)
+{
+	return get(fd)->no_nowait;
+}
+
+void fd_set_no_nowait(int fd)
+{
+	get(fd)->no_nowait = true;
+}
+
+bool fd_nonblocking(int fd)
+{
+	long flags = raw3(__NR_fcntl, fd, F_GETFL, 0);
+
+	return raw_failed(flags) || flags & O_NONBLOCK;
+}
+
+bool fd_private(int fd)
+{
+	return get(fd)->born == generation;
+}
+
+void fd_born(int fd)
+{
+	*get(fd) = (struct fd_entry){.born = generation};
+}
+
+void fd_duplicated(int fd, int from)
+{
+	*get(fd) = *get(from);
+}
+
+void fd_gone(int fd)
+{
+	*get(fd) = (struct fd_entry){0};
+}
+
+void fd_all_shared(void)
+{
+	generation++;
+}
+
+int fd_comm(int fd)
+{
+	return get(fd)->comm;
+}
+
+void fd_set_comm(int fd, int tid)
+{
+	get(fd)->comm = tid;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What is known of each descriptor of the program's. */
+#ifndef COPATCH_FDTAB_H
+#define COPATCH_FDTAB_H
+
+#include <stdbool.h>
+
+enum fd_kind {
+	FD_UNKNOWN, /* not asked yet */
+	FD_NONE,    /* not open */
+	FD_SOCKET,
+	FD_STREAM, /* pipe, eventfd, character device: epoll can wait for it */
+	FD_TTY,
+	FD_FILE, /* always ready */
+};
+
+int fdtab_init(void) __attribute__((warn_unused_result));
+enum fd_kind fd_kind(int fd);
+/* read and write without waiting are refused by this file (RWF_NOWAIT): remembered here. */
+bool fd_no_nowait(int fd);
+void fd_set_no_nowait(int fd);
+/* The program itself asked for EAGAIN. Asked anew each time: others may change it too. */
+bool fd_nonblocking(int fd);
+/* Made by this process, and no other process can have it: nobody else takes what is ready. */
+bool fd_private(int fd);
+void fd_born(int fd);
+/* `fd` names the same file as `from`. */
+void fd_duplicated(int fd, int from);
+void fd_gone(int fd);
+/* From now on every open file may have another owner too. */
+void fd_all_shared(void);
+/* /proc/self/task/TID/comm of a thread that the kernel does not know: its id, else 0. */
+int fd_comm(int fd);
+void fd_set_comm(int fd, int tid);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Start-up, in the library's constructor: options, checks, then the doors, in that order. */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../scheduler/carrier.h"
+#include "../scheduler/raw.h"
+#include "fdtab.h"
+#include "interpose.h"
+#include "log.h"
+#include "memory.h"
+#include "options.h"
+#include "report.h"
+#include "signals.h"
+#include "sys.h"
+#include "trap.h"
+
+#define EXIT_COPATCH 125 /* as env(1): it was not the program that failed */
+
+#define HWCAP2_FSGSBASE (1 << 1) /* Documentation/arch/x86/x86_64/fsgs.rst */
+
+extern char **environ;
+extern const char __start_front_text[], __stop_front_text[];
+
+static void bad_option(const char *entry)
+{
+	log_line(LOG_ERROR, "bad environment variable %s: see copatch(1), ENVIRONMENT", entry);
+	_exit(EXIT_COPATCH);
+}
+
+static void read_options(void)
+{
+	for (char **e = environ; e && *e; e++) {
+		const struct copatch_option *o;
+		const char *value;
+		int v;
+
+		if (!copatch_is_env(*e))
+			continue;
+		o = copatch_option_of_env(*e, &value);
+		if (!o)
+			bad_option(*e);
+		if (!*value)
+			continue;
+		v = copatch_option_value(o, value);
+		if (v < 0)
+			bad_option(*e);
+		if (!strcmp(o->name, "stats"))
+			report.wanted = v;
+		else if (!strcmp(o->name, "log"))
+			log_level = (enum log_level)v;
+	}
+}
+
+struct object {
+	const void *address; /* somewhere in it */
+	const char *begin, *end;
+};
+
+/* The executable segment that an address of ours is in. */
+static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct object *o = arg;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		const char *begin = (const char *)info->dlpi_addr + ph->p_vaddr;
+
+		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) ||
+		    (const char *)o->address < begin ||
+		    (const char *)o->address >= begin + ph->p_memsz)
+			continue;
+		o->begin = begin;
+		o->end = begin + ph->p_memsz;
+		return 1;
+	}
+	return 0;
+}
+
+static bool is_libc(const void *sym)
+{
+	Dl_info of, libc;
+
+	return dladdr(sym, &of) && dladdr((void *)getpid, &libc) && of.dli_fbase == libc.dli_fbase;
+}
+
+/* Threads that exist already are the kernel's for good. */
+static bool alone(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int n = 0;
+
+	if (!dir)
+		return true; /* no /proc: nothing speaks against it */
+	for (struct dirent *d; (d = readdir(dir));)
+		n += d->d_name[0] != '.';
+	closedir(dir);
+	return n < 2;
+}
+
+static int open_doors(void)
+{
+	bool wrfsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
+	struct object text = {.address = (const void *)co_syscall};
+	int err;
+
+	dl_iterate_phdr(find_text, &text);
+	text_begin = text.begin;
+	text_end = text.end;
+	front_begin = __start_front_text;
+	front_end = __stop_front_text;
+	sched_hooks = (struct sched_hooks){
+		.attend = sigreal_attend,
+		.front = sys_enter_front,
+		.again = sys_again,
+		.finish = sys_finish,
+		.before_run = signal_deliver,
+	};
+	err = sched_init(sizeof(struct thread), wrfsbase);
+	if (!err)
+		err = fdtab_init();
+	if (!err)
+		err = memory_init();
+	if (!err)
+		err = signal_init();
+	if (!err)
+		err = thread_init();
+	if (!err)
+		err = sigreal_init();
+	if (!err)
+		err = trap_init();
+	return err;
+}
+
+static void complain(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		log_line(LOG_ERROR,
+			 "this kernel has no Syscall User Dispatch (Linux 5.11 or newer): the "
+			 "program runs natively, its threads stay kernel threads");
+		break;
+	case -EPERM:
+		log_line(LOG_ERROR,
+			 "Syscall User Dispatch is switched off here: the program runs natively, "
+			 "its threads stay kernel threads");
+		break;
+	case -ELIBACC:
+	case -ELIBBAD:
+		log_line(LOG_ERROR, "libev.so.4 is missing or too old: install libev4");
+		_exit(EXIT_COPATCH);
+	default:
+		log_line(LOG_ERROR, "cannot start: error %d", (long)-err);
+		_exit(EXIT_COPATCH);
+	}
+}
+
+__attribute__((constructor)) static void copatch_start(void)
+{
+	int err;
+
+	read_options();
+	if (!alone()) {
+		log_line(LOG_ERROR, "another library has made threads before copatch could: list "
+				    "libcopatch.so last in LD_PRELOAD; the program runs natively");
+		return;
+	}
+	report_init();
+	front_resolve(is_libc);
+	err = open_doors();
+	if (err) {
+		complain(err);
+		return;
+	}
+	loop_open(this_carrier());
+	front_open = true;
+}

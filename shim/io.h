@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What the calls that move data have in common. */
+#ifndef COPATCH_IO_H
+#define COPATCH_IO_H
+
+#include <sys/uio.h>
+
+#include "thread.h"
+
+/* The descriptor of the call: the first argument, or its file if the number was closed since. */
+static inline int call_fd(const struct thread *th)
+{
+	return th->call.held >= 0 ? th->call.held : (int)th->call.arg[0];
+}
+
+/*
+ * A try without waiting said EAGAIN. Waits for `events` on the call's descriptor unless the file
+ * is non-blocking, the time is up or a signal has come; then the result of the call, which is
+ * call.done if anything went through.
+ */
+long io_wait(struct thread *th, short events);
+
+/* The same for a socket: within SO_RCVTIMEO or SO_SNDTIMEO, by `events`. */
+long socket_wait(struct thread *th, short events);
+
+/* An error ends the call; but what went through before it is what the caller gets to know. */
+static inline long io_result(const struct thread *th, long result)
+{
+	return th->call.done ? (long)th->call.done : result;
+}
+
+/*
+ * Copies the program's vector into `to` without its first call.done bytes. The number of
+ * elements, or -errno. `to` has room for IOV_MAX.
+ */
+long io_vector(const struct thread *th, struct iovec *to, uint64_t from, uint64_t count);
+uint64_t io_length(const struct iovec *iov, long count);
+
+/* -EPIPE, and SIGPIPE to the calling thread. */
+long socket_broken(struct thread *th);
+
+/* The socket forms of read and write, sys_socket.c. */
+long socket_read(struct thread *th, uint64_t iov, uint64_t count);
+long socket_write(struct thread *th, uint64_t iov, uint64_t count);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the copatch command share. */
+#ifndef COPATCH_LAUNCH_H
+#define COPATCH_LAUNCH_H
+
+#include <limits.h>
+#include <stddef.h>
+
+/* As env(1) and the shells have them. */
+#define EXIT_COPATCH    125 /* copatch itself failed */
+#define EXIT_CANNOT_RUN 126 /* the program is there but cannot be run */
+#define EXIT_NOT_FOUND  127
+
+#define EXIT_PROCEED (-1) /* nothing has failed so far */
+
+/* Room for a reason that names two files. */
+#define MESSAGE_MAX (2 * PATH_MAX + 512)
+
+/* One line on stderr, after "copatch: ". */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* options.c */
+int options_read(char **args, int *used);
+int options_check_env(char *const *env);
+void options_print_help(void);
+
+/* library.c */
+int library_find(char *path, size_t size);
+
+/* preload.c */
+size_t preload_join(char *joined, size_t size, const char *library, const char *old);
+int preload_has_copatch(const char *list);
+
+/* kernel.c */
+void kernel_warn(const char *program);
+
+/* run.c */
+int run_command(char **args);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The copatch command: picks the subcommand. */
+#include <stdio.h>
+#include <string.h>
+
+#include "launch.h"
+
+#ifndef COPATCH_VERSION
+#define COPATCH_VERSION "(unversioned)"
+#endif
+
+struct command {
+	const char *name;
+	int (*start)(char **args);
+	const char *usage;
+	const char *help;
+};
+
+static const struct command commands[] = {
+	{"run", run_command, "run [options] [--] PROGRAM [ARG...]",
+	 "run PROGRAM with its threads as coroutines"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* A full disk under stdout would otherwise go unseen. */
+static int finish_stdout(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	say("cannot write to stdout");
+	return EXIT_COPATCH;
+}
+
+static int print_help(void)
+{
+	puts("Runs every thread of an unmodified program as a coroutine on one kernel thread.\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("usage: copatch %s\n       %s\n", commands[i].usage, commands[i].help);
+	puts("       copatch --version\n"
+	     "       copatch --help\n\n"
+	     "options of run, and the variables that do the same:");
+	options_print_help();
+	puts("\nExit status: PROGRAM's own; 125 copatch failed, 126 PROGRAM cannot be run,\n"
+	     "127 PROGRAM was not found. More is in copatch(1).");
+	return finish_stdout();
+}
+
+static int print_version(void)
+{
+	puts("copatch " COPATCH_VERSION);
+	return finish_stdout();
+}
+
+static int is_help(const char *arg)
+{
+	return arg && (!strcmp(arg, "--help") || !strcmp(arg, "-h"));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		say("no command given: copatch run PROGRAM [ARG...], or copatch --help");
+		return EXIT_COPATCH;
+	}
+	if (is_help(argv[1]))
+		return print_help();
+	if (!strcmp(argv[1], "--version"))
+		return print_version();
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return is_help(argv[2]) ? print_help() : commands[i].start(argv + 2);
+	if (argv[1][0] == '-')
+		say("unknown option '%s': see copatch --help", argv[1]);
+	else
+		say("unknown command '%s': to run a program, say copatch run %s", argv[1], argv[1]);
+	return EXIT_COPATCH;
+}

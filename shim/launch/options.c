@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of copatch run: each becomes its COPATCH_ variable. */
+#include "../options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch.h"
+
+static const struct copatch_option *find(const char *name, const char **value)
+{
+	for (size_t i = 0; i < COPATCH_OPTIONS; i++) {
+		const struct copatch_option *option = &copatch_options[i];
+		size_t n = option->name ? copatch_starts_with(name, option->name, '=') : 0;
+
+		if (n) {
+			*value = name[n] ? name + n + 1 : NULL;
+			return option;
+		}
+	}
+	return NULL;
+}
+
+static int set(const struct copatch_option *option, const char *value)
+{
+	if (copatch_option_value(option, value) < 0) {
+		say("--%s cannot be '%s': give one of %s", option->name, value, option->words);
+		return EXIT_COPATCH;
+	}
+	if (setenv(option->env, value, 1)) {
+		say("cannot set %s: %s", option->env, strerror(errno));
+		return EXIT_COPATCH;
+	}
+	return EXIT_PROCEED;
+}
+
+/* Reads one option at *ARGS, and says in *USED how many elements it took. */
+static int read_one(char **args, int *used)
+{
+	const char *value = NULL;
+	const struct copatch_option *option = NULL;
+
+	*used = 1;
+	if (!strncmp(args[0], "--", 2))
+		option = find(args[0] + 2, &value);
+	if (!option) {
+		say("unknown option '%s': see copatch run --help", args[0]);
+		return EXIT_COPATCH;
+	}
+	if (option->kind == COPATCH_OPT_FLAG) {
+		if (!value)
+			return set(option, "1");
+		say("--%s takes no value: leave out '=%s'", option->name, value);
+		return EXIT_COPATCH;
+	}
+	if (!value) {
+		value = args[1];
+		*used = 2;
+	}
+	if (!value) {
+		say("--%s needs a value: one of %s", option->name, option->words);
+		return EXIT_COPATCH;
+	}
+	return set(option, value);
+}
+
+/* Leaves in *USED how many elements come before the program. */
+int options_read(char **args, int *used)
+{
+	int at = 0;
+
+	while (args[at] && args[at][0] == '-' && args[at][1]) {
+		int count, status;
+
+		if (!strcmp(args[at], "--")) {
+			at++;
+			break;
+		}
+		status = read_one(args + at, &count);
+		if (status != EXIT_PROCEED)
+			return status;
+		at += count;
+	}
+	*used = at;
+	return EXIT_PROCEED;
+}
+
+static void say_unknown(const char *entry)
+{
+	char known[512];
+	size_t used = 0;
+
+	for (size_t i = 0; i < COPATCH_OPTIONS && used < sizeof(known); i++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
+					 copatch_options[i].env);
+	say("unknown variable %.*s: unset it, copatch knows %s", (int)strcspn(entry, "="), entry,
+	    known);
+}
+
+int options_check_env(char *const *env)
+{
+	for (; *env; env++) {
+		const struct copatch_option *option;
+		const char *value;
+
+		if (!copatch_is_env(*env))
+			continue;
+		option = copatch_option_of_env(*env, &value);
+		if (!option) {
+			say_unknown(*env);
+			return EXIT_COPATCH;
+		}
+		if (*value && copatch_option_value(option, value) < 0) {
+			say("%s cannot be '%s': give one of %s", option->env, value,
+			    option->kind == COPATCH_OPT_FLAG ? "0|1" : option->words);
+			return EXIT_COPATCH;
+		}
+	}
+	return EXIT_PROCEED;
+}
+
+void options_print_help(void)
+{
+	for (size_t i = 0; i < COPATCH_OPTIONS; i++) {
+		const struct copatch_option *option = &copatch_options[i];
+		char option_text[128] = "";
+
+		if (option->name)
+			(void)snprintf(option_text, sizeof(option_text), "--%s%s%s", option->name,
+				       option->words ? " " : "",
+				       option->words ? option->words : "");
+		printf("  %-24s  %-14s  %s\n", option_text, option->env, option->help);
+	}
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages: always one line. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "launch.h"
+
+void say(const char *format, ...)
+{
+	char line[MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	/* a file's name may hold a line feed or an escape sequence */
+	for (char *at = line; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	(void)fprintf(stderr, "copatch: %s\n", line);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters for --stats. */
+#ifndef COPATCH_REPORT_H
+#define COPATCH_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct report {
+	bool wanted;
+	unsigned long front, back; /* calls by door */
+};
+
+extern struct report report;
+
+void report_init(void);
+/* A cheap clock; only differences of it mean anything, to report_held. */
+static inline uint64_t report_clock(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+/* The call has held the carrier since `begun`: counted by its number if that was over 10 ms. */
+void report_held(long nr, uint64_t begun);
+/* At the end of the process: the lines on stderr, if they are wanted. */
+void report_print(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each system call means. A handler runs on the carrier's stack with general registers
+ * only, uses no libc, and returns the result, -errno, a restart code or BLOCKED; see sched.h for
+ * how it waits. It is called again from the top after each wait, with thread.call as it left it.
+ */
+#ifndef COPATCH_SYS_H
+#define COPATCH_SYS_H
+
+#include "thread.h"
+
+struct sys {
+	long (*fn)(struct thread *th); /* NULL: the kernel's, as it stands */
+	bool restart; /* natively made again after a handler with SA_RESTART: signal(7) */
+};
+
+#define SYS_COUNT 512
+extern const struct sys sys_table[SYS_COUNT];
+
+/* dispatch.c: the doors' way in, and sched_hooks.front and .again. */
+long sys_enter_front(struct coroutine *co);
+long sys_enter_back(struct coroutine *co);
+long sys_again(struct coroutine *co);
+bool sys_finish(struct coroutine *co, long result);
+/* The call as it stands, by the kernel, on the carrier. */
+long sys_native(struct thread *th);
+/* The call as it stands, by a helper; see helper.c for `bounded`. */
+long sys_by_helper(struct thread *th, bool bounded);
+
+/* Keys of wait queues that are no address of the program's. */
+#define WAIT_CHILD_KEY 1
+
+/* sys_poll.c: is the call one that waits for a set of descriptors? */
+bool sys_takes_fd_set(long nr);
+/* sys_fd.c: closes a descriptor that was made for a call. */
+void fd_close_own(int fd);
+/* sys_time.c: whom a POSIX timer notifies, NULL the process. */
+struct thread *timer_thread(int timer);
+
+
+#define SYS(name)     long sys_##name(struct thread *th);
+#define RESTART(name) long sys_##name(struct thread *th);
+#include "sys_list.h"
+#undef SYS
+#undef RESTART
+
+/* sys_futex.c */
+void futex_wake_address(uint64_t address, unsigned n);
+/* sys_proc.c: the two kinds of clone that make a process. */
+long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
+	       uint64_t child_tid, uint64_t tls);
+long proc_vfork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
+		uint64_t child_tid, uint64_t tls);
+
+#endif

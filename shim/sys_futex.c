@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * futex: what every lock, condition variable, barrier, semaphore and join comes down to. Words
+ * in private memory are ours alone, their waiters wait in queues of the scheduler. Words that
+ * other processes can see are the kernel's: helpers wait there.
+ */
+#include <linux/futex.h>
+
+#include "../scheduler/raw.h"
+#include "memory.h"
+#include "signals.h"
+#include "sys.h"
+#include "usercopy.h"
+
+#define NS 1000000000UL
+#define MATCH_ALL FUTEX_BITSET_MATCH_ANY
+
+/*
+ * glibc's join and some others leave FUTEX_PRIVATE_FLAG out on memory that is private all the
+ * same: the memory decides.
+ */
+static bool is_shared(const struct thread *th)
+{
+	return !(th->call.arg[1] & FUTEX_PRIVATE_FLAG) && memory_shared((uint64_t)th->call.arg[0]);
+}
+
+void futex_wake_address(uint64_t address, unsigned n)
+{
+	unsigned woken = waitq_wake(address, n, MATCH_ALL);
+
+	if (woken < n && memory_shared(address))
+		raw3(__NR_futex, address, FUTEX_WAKE, n - woken);
+}
+
+/* Arms the call's timeout. `absolute` with FUTEX_CLOCK_REALTIME or without. */
+static long arm_timeout(struct thread *th, bool absolute)
+{
+	struct timespec ts;
+	uint64_t ns;
+
+	if (!th->call.arg[3])
+		return 0;
+	if (!th->call.timed) {
+		if (user_get(ts, th->call.arg[3]))
+			return -EFAULT;
+		if (ts.tv_sec < 0 || (unsigned long)ts.tv_nsec >= NS)
+			return -EINVAL;
+		ns = time_to_ns(&ts);
+		if (absolute) {
+			th->call.clock = th->call.arg[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME
+										: CLOCK_MONOTONIC;
+			th->call.deadline = ns;
+			th->call.timed = true;
+		} else {
+			call_timeout(th, ns);
+		}
+	}
+	return 0;
+}
+
+static long wait(struct thread *th, uint32_t bits, bool absolute)
+{
+	uint64_t at = (uint64_t)th->call.arg[0];
+	uint32_t word;
+	long err;
+
+	if (th->co.woke & WAKE_EVENT)
+		return 0;
+	if (th->co.woke & WAKE_TIMEOUT)
+		return -ETIMEDOUT;
+	/* With a timeout the kernel restarts only where no handler has run. */
+	if (th->co.woke & WAKE_SIGNAL)
+		return th->call.timed ? -ERESTARTNOHAND : -ERESTARTSYS;
+	if (!bits || at & 3)
+		return -EINVAL;
+	err = arm_timeout(th, absolute);
+	if (err)
+		return err;
+	if (!th->call.begun) {
+		if (user_load32(&word, (void *)at))
+			return -EFAULT;
+		if (word != (uint32_t)th->call.arg[2])
+			return -EAGAIN;
+		th->call.begun = true;
+	}
+	if (call_wait_deadline(th))
+		return -ENOMEM;
+	wait_queue(&th->co, at, bits);
+	th->co.parked_by = PARK_QUEUE;
+	return BLOCKED;
+}
+
+static long requeue(struct thread *th, bool compare)
+{
+	uint64_t from = (uint64_t)th->call.arg[0], to = (uint64_t)th->call.arg[4];
+	int wake = (int)th->call.arg[2], move = (int)th->call.arg[3];
+	uint32_t word;
+	unsigned woken;
+
+	if (wake < 0 || move < 0 || from & 3 || to & 3)
+		return -EINVAL;
+	if (user_load32(&word, (void *)from))
+		return -EFAULT;
+	if (compare && word != (uint32_t)th->call.arg[5])
+		return -EAGAIN;
+	woken = waitq_wake(from, (unsigned)wake, MATCH_ALL);
+	return woken + waitq_requeue(from, to, (unsigned)move);
+}
+
+static bool compare(uint32_t op, uint32_t old, uint32_t arg)
+{
+	switch (op) {
+	case FUTEX_OP_CMP_EQ:
+		return old == arg;
+	case FUTEX_OP_CMP_NE:
+		return old != arg;
+	case FUTEX_OP_CMP_LT:
+		return (int)old < (int)arg;
+	case FUTEX_OP_CMP_GE:
+		return (int)old >= (int)arg;
+	case FUTEX_OP_CMP_LE:
+		return (int)old <= (int)arg;
+	default:
+		return (int)old > (int)arg;
+	}
+}
+
+/* futex(2), FUTEX_WAKE_OP: change the second word, wake on the first, perhaps on the second. */
+static long wake_op(struct thread *th)
+{
+	uint64_t at = (uint64_t)th->call.arg[0], at2 = (uint64_t)th->call.arg[4];
+	uint32_t code = (uint32_t)th->call.arg[5], old, seen, new;
+	uint32_t op = code >> 28 & 7, cmp = code >> 24 & 15;
+	/* Twelve bits each, with a sign. */
+	uint32_t oparg = (uint32_t)((int)(code << 8) >> 20), cmparg = (uint32_t)((int)(code << 20) >> 20);
+	unsigned woken;
+
+	if (cmp > FUTEX_OP_CMP_GE || op > FUTEX_OP_XOR)
+		return -ENOSYS;
+	if (at & 3 || at2 & 3)
+		return -EINVAL;
+	if (code >> 28 & FUTEX_OP_OPARG_SHIFT)
+		oparg = 1U << (oparg & 31);
+	if (user_load32(&old, (void *)at2))
+		return -EFAULT;
+	for (;;) {
+		switch (op) {
+		case FUTEX_OP_SET:
+			new = oparg;
+			break;
+		case FUTEX_OP_ADD:
+			new = old + oparg;
+			break;
+		case FUTEX_OP_OR:
+			new = old | oparg;
+			break;
+		case FUTEX_OP_ANDN:
+			new = old & ~oparg;
+			break;
+		default:
+			new = old ^ oparg;
+		}
+		seen = old;
+		if (user_cas32((void *)at2, &seen, new))
+			return -EFAULT;
+		if (seen == old)
+			break;
+		old = seen;
+	}
+	woken = waitq_wake(at, (unsigned)th->call.arg[2], MATCH_ALL);
+	if (compare(cmp, old, cmparg))
+		woken += waitq_wake(at2, (unsigned)th->call.arg[3], MATCH_ALL);
+	return woken;
+}
+
+/* The word holds the owner's id; the kernel keeps it and hands the lock over itself. */
+static long lock_pi(struct thread *th, bool try, bool realtime)
+{
+	void *at = (void *)th->call.arg[0];
+	uint32_t word, seen, tid = (uint32_t)th->tid;
+	long err;
+
+	if (th->co.woke & WAKE_EVENT)
+		return 0; /* unlock_pi has made it ours */
+	if (th->co.woke & WAKE_TIMEOUT)
+		return -ETIMEDOUT;
+	if (th->co.woke & WAKE_SIGNAL)
+		return -ERESTARTNOINTR;
+	if ((uint64_t)at & 3)
+		return -EINVAL;
+	if (user_load32(&word, at))
+		return -EFAULT;
+	for (;;) {
+		if ((word & FUTEX_TID_MASK) == tid)
+			return -EDEADLK;
+		seen = word;
+		if (!(word & FUTEX_TID_MASK)) {
+			if (user_cas32(at, &seen, (word & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | tid))
+				return -EFAULT;
+			if (seen == word)
+				return 0;
+		} else if (try) {
+			return -EAGAIN;
+		} else if (!thread_by_tid((int)(word & FUTEX_TID_MASK)) && !th->call.begun) {
+			return -ESRCH;
+		} else {
+			if (user_cas32(at, &seen, word | FUTEX_WAITERS))
+				return -EFAULT;
+			if (seen == word)
+				break;
+		}
+		word = seen;
+	}
+	th->call.begun = true;
+	if (realtime)
+		th->call.arg[1] |= FUTEX_CLOCK_REALTIME;
+	err = arm_timeout(th, true);
+	if (err)
+		return err;
+	if (call_wait_deadline(th))
+		return -ENOMEM;
+	wait_queue(&th->co, (uint64_t)at, MATCH_ALL);
+	th->co.parked_by = PARK_QUEUE;
+	return BLOCKED;
+}
+
+static long unlock_pi(struct thread *th)
+{
+	uint64_t at = (uint64_t)th->call.arg[0];
+	struct coroutine *first = waitq_first(at);
+	uint32_t word, new;
+
+	if (at & 3)
+		return -EINVAL;
+	if (user_load32(&word, (void *)at))
+		return -EFAULT;
+	if ((word & FUTEX_TID_MASK) != (uint32_t)th->tid)
+		return -EPERM;
+	new = 0;
+	if (first) {
+		co_wake(first, WAKE_EVENT);
+		new = (uint32_t)thread_of(first)->tid | (waitq_first(at) ? FUTEX_WAITERS : 0);
+	}
+	return user_put(at, new) ? -EFAULT : 0;
+}
+
+long sys_futex(struct thread *th)
+{
+	int op = (int)th->call.arg[1] & FUTEX_CMD_MASK;
+	unsigned n = (unsigned)th->call.arg[2];
+
+	if (is_shared(th)) {
+		if (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET)
+			return sys_by_helper(th, false);
+		return sys_native(th);
+	}
+	switch (op) {
+	case FUTEX_WAIT:
+		return wait(th, MATCH_ALL, false);
+	case FUTEX_WAIT_BITSET:
+		return wait(th, (uint32_t)th->call.arg[5], true);
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		if (th->call.arg[0] & 3 || (op == FUTEX_WAKE_BITSET && !(uint32_t)th->call.arg[5]))
+			return -EINVAL;
+		return waitq_wake((uint64_t)th->call.arg[0], n ? n : 1,
+				  op == FUTEX_WAKE ? MATCH_ALL : (uint32_t)th->call.arg[5]);
+	case FUTEX_REQUEUE:
+		return requeue(th, false);
+	case FUTEX_CMP_REQUEUE:
+		return requeue(th, true);
+	case FUTEX_WAKE_OP:
+		return wake_op(th);
+	case FUTEX_LOCK_PI:
+		return lock_pi(th, false, true);
+	case 13: /* FUTEX_LOCK_PI2, Linux 5.14: the clock is in the flags */
+		return lock_pi(th, false, false);
+	case FUTEX_TRYLOCK_PI:
+		return lock_pi(th, true, false);
+	case FUTEX_UNLOCK_PI:
+		return unlock_pi(th);
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* As before Linux 5.16; its users all know the older way. */
+long sys_futex_waitv(struct thread *th)
+{
+	(void)th;
+	return -ENOSYS;
+}

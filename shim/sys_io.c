@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* read, write and their kin: try without waiting, wait for the descriptor, try again. */
+#include "io.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../scheduler/raw.h"
+#include "fdtab.h"
+#include "signals.h"
+#include "sys.h"
+#include "usercopy.h"
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+#define PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes at once: pipe(7) */
+
+long io_wait(struct thread *th, short events)
+{
+	long err;
+
+	if (th->co.woke & WAKE_SIGNAL)
+		return io_result(th, th->call.timed ? -ERESTARTNOHAND : -ERESTARTSYS);
+	if (th->co.woke & WAKE_TIMEOUT)
+		return io_result(th, -EAGAIN);
+	if (!th->call.begun && fd_nonblocking(call_fd(th)))
+		return io_result(th, -EAGAIN);
+	th->call.begun = true;
+	err = wait_fd(&th->co, call_fd(th), events);
+	if (!err)
+		err = call_wait_deadline(th);
+	if (err)
+		return io_result(th, err);
+	th->co.parked_by = PARK_FD;
+	return BLOCKED;
+}
+
+uint64_t io_length(const struct iovec *iov, long count)
+{
+	uint64_t n = 0;
+
+	for (long i = 0; i < count; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
+long io_vector(const struct thread *th, struct iovec *to, uint64_t from, uint64_t count)
+{
+	uint64_t skip = th->call.done, i = 0;
+
+	if (count > IOV_MAX)
+		return -EINVAL;
+	if (user_copy(to, (void *)from, count * sizeof(*to)))
+		return -EFAULT;
+	while (i < count && skip >= to[i].iov_len)
+		skip -= to[i++].iov_len;
+	if (i < count) {
+		to[i].iov_base = (char *)to[i].iov_base + skip;
+		to[i].iov_len -= skip;
+	}
+	memmove(to, to + i, (count - i) * sizeof(*to));
+	return (long)(count - i);
+}
+
+static bool ready(int fd, short events)
+{
+	struct pollfd p = {fd, events, 0};
+
+	return raw3(__NR_poll, &p, 1, 0) != 0;
+}
+
+/*
+ * Reads what is there. Files that do not know RWF_NOWAIT (before Linux 6.4 pipes, 6.10 timerfd
+ * and signalfd, terminals always) are asked by poll first.
+ */
+static long read_now(struct thread *th, const struct iovec *iov, long count, long flags)
+{
+	int fd = call_fd(th);
+	long n = -EOPNOTSUPP;
+
+	if (!fd_no_nowait(fd)) {
+		n = raw6(__NR_preadv2, fd, (long)iov, count, -1, -1, RWF_NOWAIT | flags);
+		if (n != -EOPNOTSUPP)
+			return n;
+		fd_set_no_nowait(fd);
+	}
+	if (!ready(fd, POLLIN))
+		return -EAGAIN;
+	if (flags)
+		return raw6(__NR_preadv2, fd, (long)iov, count, -1, -1, flags);
+	return raw3(__NR_readv, fd, iov, count);
+}
+
+static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long flags)
+{
+	long n;
+
+	switch (fd_kind(call_fd(th))) {
+	case FD_SOCKET:
+		return socket_read(th, iov, count);
+	case FD_STREAM:
+	case FD_TTY:
+		n = read_now(th, (struct iovec *)iov, (long)count, flags);
+		return n == -EAGAIN && !(flags & RWF_NOWAIT) ? io_wait(th, WAIT_READ) : n;
+	default:
+		return sys_native(th);
+	}
+}
+
+long sys_read(struct thread *th)
+{
+	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
+
+	if (fd_kind(call_fd(th)) == FD_FILE)
+		return sys_native(th);
+	if (!iov.iov_len || (ssize_t)iov.iov_len < 0)
+		return sys_native(th); /* none of these waits */
+	return read_vector(th, (uint64_t)&iov, 1, 0);
+}
+
+long sys_readv(struct thread *th)
+{
+	return read_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2], 0);
+}
+
+long sys_preadv2(struct thread *th)
+{
+	if (th->call.arg[3] != -1)
+		return sys_native(th); /* at an offset: no stream */
+	return read_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2],
+			   th->call.arg[5]);
+}
+
+/* Cuts the vector to at most `most` bytes. */
+static long cut(struct iovec *iov, long count, uint64_t most)
+{
+	for (long i = 0; i < count; i++) {
+		if (iov[i].iov_len >= most) {
+			iov[i].iov_len = most;
+			return i + 1;
+		}
+		most -= iov[i].iov_len;
+	}
+	return count;
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return !raw2(__NR_fstat, fd, &st) && S_ISFIFO(st.st_mode);
+}
+
+/* Writes what there is room for. */
+static long write_now(struct thread *th, struct iovec *iov, long count, long flags)
+{
+	int fd = call_fd(th);
+	long n;
+
+	if (!fd_no_nowait(fd)) {
+		n = raw6(__NR_pwritev2, fd, (long)iov, count, -1, -1, RWF_NOWAIT | flags);
+		if (n != -EOPNOTSUPP)
+			return n;
+		fd_set_no_nowait(fd);
+	}
+	if (!ready(fd, POLLOUT))
+		return -EAGAIN;
+	if (is_pipe(fd))
+		count = cut(iov, count, PIPE_ATOMIC);
+	return raw3(__NR_writev, fd, iov, count);
+}
+
+/* A blocking write goes on until all is written; only an error or a signal ends it before. */
+static long write_stream(struct thread *th, uint64_t from, uint64_t count, long flags)
+{
+	struct iovec iov[IOV_MAX];
+	long left, n;
+
+	for (;;) {
+		left = io_vector(th, iov, from, count);
+		if (left < 0)
+			return left;
+		if (!io_length(iov, left) && th->call.done)
+			return (long)th->call.done;
+		n = write_now(th, iov, left, flags);
+		if (n == -EAGAIN)
+			return flags & RWF_NOWAIT ? n : io_wait(th, WAIT_WRITE);
+		if (n <= 0)
+			return io_result(th, n);
+		th->call.done += (uint64_t)n;
+		if (fd_kind(call_fd(th)) == FD_STREAM && !is_pipe(call_fd(th)))
+			return (long)th->call.done; /* a device decides itself what it takes */
+	}
+}
+
+static long write_vector(struct thread *th, uint64_t iov, uint64_t count, long flags)
+{
+	switch (fd_kind(call_fd(th))) {
+	case FD_SOCKET:
+		return socket_write(th, iov, count);
+	case FD_STREAM:
+		return write_stream(th, iov, count, flags);
+	case FD_TTY:
+		/* It waits inside, for the other end or for ^Q; no poll tells how much goes. */
+		return fd_nonblocking(call_fd(th)) ? sys_native(th) : sys_by_helper(th, false);
+	default:
+		return sys_native(th);
+	}
+}
+
+/* A thread's name, which glibc writes to a file of a thread that the kernel does not know. */
+static long write_comm(struct thread *th, struct thread *of)
+{
+	uint64_t n = (uint64_t)th->call.arg[2], copied = n < 15 ? n : 15;
+	char name[16] = {0};
+
+	if (user_copy(name, (void *)th->call.arg[1], copied))
+		return -EFAULT;
+	memcpy(of->name, name, sizeof(name));
+	return (long)n;
+}
+
+long sys_write(struct thread *th)
+{
+	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
+	int comm = fd_comm(call_fd(th));
+
+	if (comm && thread_by_tid(comm))
+		return write_comm(th, thread_by_tid(comm));
+	if (fd_kind(call_fd(th)) == FD_FILE)
+		return sys_native(th);
+	if (!iov.iov_len || (ssize_t)iov.iov_len < 0)
+		return sys_native(th);
+	return write_vector(th, (uint64_t)&iov, 1, 0);
+}
+
+long sys_writev(struct thread *th)
+{
+	return write_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2], 0);
+}
+
+long sys_pwritev2(struct thread *th)
+{
+	if (th->call.arg[3] != -1)
+		return sys_native(th);
+	return write_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2],
+			    th->call.arg[5]);
+}

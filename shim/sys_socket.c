@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets: every call has a flag that keeps it from waiting, but for accept and connect. */
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "../scheduler/raw.h"
+#include "fdtab.h"
+#include "io.h"
+#include "signals.h"
+#include "sys.h"
+#include "usercopy.h"
+
+long socket_wait(struct thread *th, short events)
+{
+	int option = events & WAIT_READ ? SO_RCVTIMEO : SO_SNDTIMEO;
+	struct timeval tv = {0, 0};
+	socklen_t len = sizeof(tv);
+
+	if (!th->call.begun &&
+	    !raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, option, &tv, &len) &&
+	    (tv.tv_sec || tv.tv_usec))
+		call_timeout(th, (uint64_t)tv.tv_sec * 1000000000 + (uint64_t)tv.tv_usec * 1000);
+	return io_wait(th, events);
+}
+
+/* The signal is the calling thread's, and comes whether or not the kernel would raise it. */
+static long broken_pipe(struct thread *th, long result, int flags)
+{
+	if (result == -EPIPE && !(flags & MSG_NOSIGNAL)) {
+		siginfo_t info = {.si_signo = SIGPIPE, .si_code = SI_USER};
+
+		info.si_pid = process_id;
+		info.si_uid = (uid_t)raw0(__NR_getuid);
+		/* Natively it would be dead by now. */
+		if (signal_action[SIGPIPE].handler == (uint64_t)SIG_DFL)
+			sigreal_catch(SIGBIT(SIGPIPE));
+		signal_post(th, &info, false);
+	}
+	return result;
+}
+
+long socket_broken(struct thread *th)
+{
+	return broken_pipe(th, -EPIPE, 0);
+}
+
+/* Does this message wait until all that was asked for is there? */
+static bool waits_for_all(const struct thread *th, int flags)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && !(flags & MSG_DONTWAIT) &&
+	       !raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, SO_TYPE, &type, &len) &&
+	       type == SOCK_STREAM;
+}
+
+/* One try after another until everything is there, the peer is done, or something ends it. */
+static long receive(struct thread *th, struct msghdr *msg, int flags)
+{
+	struct iovec iov[IOV_MAX];
+	uint64_t from = (uint64_t)msg->msg_iov, count = msg->msg_iovlen;
+	bool all = waits_for_all(th, flags);
+	long n, left;
+
+	if (!all) {
+		n = raw3(__NR_recvmsg, call_fd(th), msg, flags | MSG_DONTWAIT);
+		return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
+	}
+	for (;;) {
+		left = io_vector(th, iov, from, count);
+		if (left < 0)
+			return left;
+		if (!io_length(iov, left))
+			return (long)th->call.done;
+		msg->msg_iov = iov;
+		msg->msg_iovlen = (size_t)left;
+		n = raw3(__NR_recvmsg, call_fd(th), msg, flags | MSG_DONTWAIT);
+		if (n == -EAGAIN)
+			return socket_wait(th, WAIT_READ);
+		if (n <= 0)
+			return io_result(th, n);
+		th->call.done += (uint64_t)n;
+	}
+}
+
+long socket_read(struct thread *th, uint64_t iov, uint64_t count)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+	long n = raw3(__NR_recvmsg, call_fd(th), &msg, MSG_DONTWAIT);
+
+	/* recvmsg has its own number for a vector that is too long. */
+	if (n == -EMSGSIZE && count > IOV_MAX)
+		return -EINVAL;
+	return n == -EAGAIN ? socket_wait(th, WAIT_READ) : n;
+}
+
+long sys_recvfrom(struct thread *th)
+{
+	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int flags = (int)th->call.arg[3];
+	long n;
+
+	/* With an address to fill in there is nothing to put together from parts. */
+	if (flags & MSG_WAITALL && !th->call.arg[4])
+		return receive(th, &msg, flags);
+	n = raw6(__NR_recvfrom, call_fd(th), th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
+		 th->call.arg[4], th->call.arg[5]);
+	return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
+}
+
+long sys_recvmsg(struct thread *th)
+{
+	int flags = (int)th->call.arg[2];
+	struct msghdr msg;
+	long n;
+
+	if (flags & MSG_WAITALL && !(flags & MSG_DONTWAIT)) {
+		if (user_get(msg, th->call.arg[1]))
+			return -EFAULT;
+		if (!msg.msg_name && !msg.msg_control)
+			return receive(th, &msg, flags);
+	}
+	n = raw3(__NR_recvmsg, call_fd(th), th->call.arg[1], flags | MSG_DONTWAIT);
+	return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
+}
+
+/* recvmmsg(2), BUGS: the timeout is looked at only after each message. */
+long sys_recvmmsg(struct thread *th)
+{
+	uint64_t count = (uint64_t)(uint32_t)th->call.arg[2];
+	int flags = (int)th->call.arg[3];
+	struct timespec ts;
+	long n;
+
+	if (th->call.arg[4] && !th->call.begun && !th->call.done) {
+		if (user_get(ts, th->call.arg[4]))
+			return -EFAULT;
+		if (ts.tv_sec < 0 || (unsigned long)ts.tv_nsec >= 1000000000)
+			return -EINVAL;
+		if (!th->call.kind) {
+			th->call.kind = 1;
+			th->call.mask = time_now(CLOCK_MONOTONIC) + time_to_ns(&ts);
+		}
+	}
+	for (;;) {
+		n = raw5(__NR_recvmmsg, call_fd(th),
+			 th->call.arg[1] + (long)(th->call.done * sizeof(struct mmsghdr)),
+			 count - th->call.done, flags | MSG_DONTWAIT, 0);
+		if (n == -EAGAIN)
+			return flags & MSG_DONTWAIT ? io_result(th, n) : socket_wait(th, WAIT_READ);
+		if (n <= 0)
+			return io_result(th, n);
+		th->call.done += (uint64_t)n;
+		if (th->call.done == count || flags & (MSG_WAITFORONE | MSG_DONTWAIT))
+			return (long)th->call.done;
+		if (th->call.kind && time_now(CLOCK_MONOTONIC) >= th->call.mask)
+			return (long)th->call.done;
+	}
+}
+
+/* A blocking send on a stream goes on until all is sent. */
+static long transmit(struct thread *th, struct msghdr *msg, int flags)
+{
+	struct iovec iov[IOV_MAX];
+	uint64_t from = (uint64_t)msg->msg_iov, count = msg->msg_iovlen;
+	long left, n;
+
+	for (;;) {
+		left = io_vector(th, iov, from, count);
+		if (left < 0)
+			return left == -EINVAL ? -EMSGSIZE : left;
+		if (th->call.done) {
+			if (!io_length(iov, left))
+				return (long)th->call.done;
+			msg->msg_control = NULL; /* it went with the first part */
+			msg->msg_controllen = 0;
+		}
+		msg->msg_iov = iov;
+		msg->msg_iovlen = (size_t)left;
+		n = raw3(__NR_sendmsg, call_fd(th), msg, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
+			return socket_wait(th, WAIT_WRITE);
+		if (n < 0)
+			return th->call.done ? (long)th->call.done : broken_pipe(th, n, flags);
+		th->call.done += (uint64_t)n;
+		if (!n || flags & MSG_DONTWAIT)
+			return (long)th->call.done;
+	}
+}
+
+long socket_write(struct thread *th, uint64_t iov, uint64_t count)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+	long n = transmit(th, &msg, 0);
+
+	return n == -EMSGSIZE && count > IOV_MAX ? -EINVAL : n;
+}
+
+long sys_sendto(struct thread *th)
+{
+	uint64_t done = th->call.done, len = (uint64_t)th->call.arg[2];
+	int flags = (int)th->call.arg[3];
+	long n;
+
+	for (;;) {
+		n = raw6(__NR_sendto, call_fd(th), th->call.arg[1] + (long)done, (long)(len - done),
+			 flags | MSG_DONTWAIT | MSG_NOSIGNAL, th->call.arg[4], th->call.arg[5]);
+		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
+			return socket_wait(th, WAIT_WRITE);
+		if (n < 0)
+			return done ? (long)done : broken_pipe(th, n, flags);
+		th->call.done = done += (uint64_t)n;
+		if (done >= len || !n || flags & MSG_DONTWAIT)
+			return (long)done;
+	}
+}
+
+/* Somebody else may take part in our files from now on. */
+static void note_rights(const struct msghdr *msg)
+{
+	struct cmsghdr c;
+
+	if (msg->msg_controllen >= sizeof(c) && !user_get(c, msg->msg_control) &&
+	    c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS)
+		fd_all_shared();
+}
+
+long sys_sendmsg(struct thread *th)
+{
+	struct msghdr msg;
+
+	if (user_get(msg, th->call.arg[1]))
+		return -EFAULT;
+	note_rights(&msg);
+	return transmit(th, &msg, (int)th->call.arg[2]);
+}
+
+long sys_sendmmsg(struct thread *th)
+{
+	uint64_t count = (uint64_t)(uint32_t)th->call.arg[2];
+	int flags = (int)th->call.arg[3];
+	long n;
+
+	if (count > IOV_MAX)
+		count = IOV_MAX; /* as the kernel */
+	while (th->call.done < count) {
+		n = raw4(__NR_sendmmsg, call_fd(th),
+			 th->call.arg[1] + (long)(th->call.done * sizeof(struct mmsghdr)),
+			 count - th->call.done, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
+			return socket_wait(th, WAIT_WRITE);
+		if (n <= 0)
+			return th->call.done ? (long)th->call.done : broken_pipe(th, n, flags);
+		th->call.done += (uint64_t)n;
+	}
+	return (long)th->call.done;
+}
+
+/*
+ * accept has no flag that keeps it from waiting. After poll there is a connection, and where no
+ * other process can take it away in between the call cannot wait. Else a helper makes it.
+ */
+static long accept_any(struct thread *th, int flags)
+{
+	int fd = call_fd(th);
+	struct pollfd p = {fd, POLLIN, 0};
+	long conn;
+
+	if (th->call.job)
+		goto helper;
+	if (raw3(__NR_poll, &p, 1, 0) == 0)
+		return socket_wait(th, WAIT_READ);
+	if (!fd_private(fd) && !fd_nonblocking(fd) && co_alive() > 1)
+		goto helper;
+	conn = raw4(__NR_accept4, fd, th->call.arg[1], th->call.arg[2], flags);
+	if (conn == -EAGAIN)
+		return socket_wait(th, WAIT_READ);
+	if (conn >= 0)
+		fd_born((int)conn);
+	return conn;
+helper:
+	th->call.arg[0] = fd;
+	conn = sys_by_helper(th, false);
+	if (conn >= 0)
+		fd_born((int)conn);
+	return conn;
+}
+
+long sys_accept(struct thread *th)
+{
+	return accept_any(th, 0);
+}
+
+long sys_accept4(struct thread *th)
+{
+	return accept_any(th, (int)th->call.arg[3]);
+}
+
+static void set_send_timeout(int fd, const struct timeval *tv)
+{
+	raw5(__NR_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, tv, sizeof(*tv));
+}
+
+/*
+ * connect waits as long as SO_SNDTIMEO allows, and a negative one means not at all
+ * (sock_set_timeout in net/core/sock.c). So the file's flags stay as they are, and the option is
+ * back in place before anybody else can look at it.
+ */
+long sys_connect(struct thread *th)
+{
+	struct timeval own = {0, 0}, never = {-1, 0};
+	socklen_t len = sizeof(own);
+	int fd = call_fd(th);
+	long err;
+
+	if (th->call.job)
+		return sys_by_helper(th, false);
+	if (fd_kind(fd) != FD_SOCKET || (!th->call.begun && fd_nonblocking(fd)))
+		return sys_native(th);
+	err = raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &own, &len);
+	if (err)
+		return sys_native(th);
+	set_send_timeout(fd, &never);
+	err = raw3(__NR_connect, fd, th->call.arg[1], th->call.arg[2]);
+	set_send_timeout(fd, &own);
+	if (err == -EAGAIN && !(own.tv_sec || own.tv_usec)) {
+		/* AF_UNIX with a full backlog: no event tells when there is room. */
+		th->call.arg[0] = fd;
+		return sys_by_helper(th, false);
+	}
+	if (err != -EINPROGRESS && err != -EALREADY)
+		return err;
+	err = socket_wait(th, WAIT_WRITE);
+	return err == -EAGAIN ? -EINPROGRESS : err;
+}
+
+long sys_socket(struct thread *th)
+{
+	long fd = sys_native(th);
+
+	if (fd >= 0)
+		fd_born((int)fd);
+	return fd;
+}
+
+long sys_socketpair(struct thread *th)
+{
+	long err = sys_native(th);
+	int fd[2];
+
+	if (!err && !user_get(fd, th->call.arg[3])) {
+		fd_born(fd[0]);
+		fd_born(fd[1]);
+	}
+	return err;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Birth, death and identity of threads, as glibc asks the kernel for them. */
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "../scheduler/carrier.h"
+#include "../scheduler/raw.h"
+#include "report.h"
+#include "signals.h"
+#include "sys.h"
+#include "usercopy.h"
+
+/*
+ * The kernel's ids end at 2^22 (PID_MAX_LIMIT, linux/threads.h), futex words have 30 bits for
+ * them: ours lie in between, so that one look tells them apart.
+ */
+#define FIRST_TID (1 << 22)
+#define LAST_TID  FUTEX_TID_MASK
+
+#define ROBUST_LIMIT 2048 /* linux/futex.h: a list that never ends */
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
+
+int process_id;
+
+static int last_tid = FIRST_TID;
+static bool wrapped; /* ids may be taken already */
+static int main_exit_code;
+
+int thread_init(void)
+{
+	static const struct thread nobody;
+	struct coroutine *co = co_new();
+	struct thread *th;
+
+	if (!co)
+		return -ENOMEM;
+	th = thread_of(co);
+	process_id = (int)raw0(__NR_getpid);
+	th->tid = process_id;
+	signal_thread_init(th, &nobody);
+	raw4(__NR_rt_sigprocmask, SIG_SETMASK, 0, &th->mask, 8);
+	raw2(__NR_prctl, PR_GET_NAME, th->name);
+	co->fs = this_carrier()->fs_main;
+	this_carrier()->current = co;
+	return 0;
+}
+
+struct thread *thread_by_tid(int tid)
+{
+	list_for_each(l, co_registry())
+	{
+		struct thread *th = container_of(l, struct thread, co.all);
+
+		if (th->tid == tid)
+			return th;
+	}
+	return NULL;
+}
+
+static int new_tid(void)
+{
+	do {
+		if (++last_tid >= LAST_TID) {
+			last_tid = FIRST_TID + 1;
+			wrapped = true;
+		}
+	} while (wrapped && thread_by_tid(last_tid));
+	return last_tid;
+}
+
+void thread_after_fork(struct thread *th)
+{
+	process_id = (int)raw0(__NR_getpid);
+	th->tid = process_id;
+	th->robust_head = 0; /* as copy_process in kernel/fork.c */
+	th->clear_tid = 0;
+	main_exit_code = 0;
+	raw2(__NR_prctl, PR_SET_NAME, th->name);
+}
+
+struct birth {
+	uint64_t flags, stack_top, tls;
+	uint64_t parent_tid, child_tid;
+};
+
+static long new_thread(struct thread *parent, const struct birth *b)
+{
+	struct coroutine *co;
+	struct thread *th;
+	uint32_t tid;
+
+	if (!(b->flags & CLONE_SIGHAND) || !(b->flags & CLONE_VM))
+		return -EINVAL;
+	co = co_new();
+	if (!co)
+		return -EAGAIN;
+	th = thread_of(co);
+	tid = (uint32_t)(th->tid = new_tid());
+	/* Before the child can run: it may look at once. */
+	if ((b->flags & CLONE_PARENT_SETTID && user_put(b->parent_tid, tid)) ||
+	    (b->flags & CLONE_CHILD_SETTID && user_put(b->child_tid, tid))) {
+		signal_thread_init(th, parent);
+		co_free(co);
+		return -EFAULT;
+	}
+	signal_thread_init(th, parent);
+	memcpy(th->name, parent->name, sizeof(th->name));
+	if (b->flags & CLONE_CHILD_CLEARTID)
+		th->clear_tid = b->child_tid;
+	th->affinity_set = parent->affinity_set;
+	memcpy(th->affinity, parent->affinity, sizeof(th->affinity));
+	/* It goes on where the parent does, on its own stack, with 0 in %rax. */
+	co->regs = parent->co.regs;
+	co->regs.ax = 0;
+	if (b->stack_top)
+		co->regs.sp = b->stack_top;
+	co->fs = b->flags & CLONE_SETTLS ? b->tls : parent->co.fs;
+	co->abi = ABI_C;
+	/* Rounding mode and exception masks are inherited. */
+	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(co->mxcsr), "=m"(co->fcw));
+	co_run_last(co);
+	return th->tid;
+}
+
+static long new_task(struct thread *th, const struct birth *b)
+{
+	if (b->flags & CLONE_THREAD)
+		return new_thread(th, b);
+	if (b->flags & CLONE_VM)
+		return proc_vfork(th, b->flags, b->stack_top, b->parent_tid, b->child_tid, b->tls);
+	return proc_fork(th, b->flags, b->stack_top, b->parent_tid, b->child_tid, b->tls);
+}
+
+long sys_clone(struct thread *th)
+{
+	struct birth b = {
+		.flags = (uint64_t)th->call.arg[0],
+		.stack_top = (uint64_t)th->call.arg[1],
+		.parent_tid = (uint64_t)th->call.arg[2],
+		.child_tid = (uint64_t)th->call.arg[3],
+		.tls = (uint64_t)th->call.arg[4],
+	};
+
+	return new_task(th, &b);
+}
+
+/*
+ * Only what clone can do as well. For the rest ENOSYS, as before Linux 5.3, where every caller
+ * must have another way.
+ */
+long sys_clone3(struct thread *th)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = {0};
+	uint64_t size = (uint64_t)th->call.arg[1];
+	struct birth b;
+
+	if (size < 64)
+		return -EINVAL;
+	if (user_get(args, th->call.arg[0]))
+		return -EFAULT;
+	if (args.pidfd || args.flags & ~0xffffff00UL || args.flags & CLONE_PIDFD || size > 64)
+		return -ENOSYS;
+	b = (struct birth){
+		.flags = args.flags | args.exit_signal,
+		.stack_top = args.stack ? args.stack + args.stack_size : 0,
+		.parent_tid = args.parent_tid,
+		.child_tid = args.child_tid,
+		.tls = args.tls,
+	};
+	return new_task(th, &b);
+}
+
+/* One entry of the robust list: handle_futex_death in kernel/futex/core.c. */
+static void owner_died(struct thread *th, uint64_t at, bool pi)
+{
+	uint32_t word;
+
+	if (at & 3 || user_load32(&word, (void *)at))
+		return;
+	while ((word & FUTEX_TID_MASK) == (uint32_t)th->tid) {
+		uint32_t seen = word;
+
+		if (user_cas32((void *)at, &seen, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+			return;
+		if (seen == word) {
+			if (word & FUTEX_WAITERS && !pi)
+				futex_wake_address(at, 1);
+			return;
+		}
+		word = seen;
+	}
+}
+
+static void walk_robust_list(struct thread *th)
+{
+	uint64_t head[3], entry, next; /* list, offset, list_op_pending */
+
+	if (!th->robust_head || user_get(head, th->robust_head))
+		return;
+	entry = head[0];
+	for (int i = 0; i < ROBUST_LIMIT && (entry & ~1UL) != th->robust_head; i++) {
+		/* The next one first: the entry's memory is somebody else's once it is released. */
+		bool bad = user_get(next, entry & ~1UL);
+
+		if ((entry & ~1UL) != (head[2] & ~1UL))
+			owner_died(th, (entry & ~1UL) + head[1], entry & 1);
+		if (bad)
+			return;
+		entry = next;
+	}
+	if (head[2] & ~1UL)
+		owner_died(th, (head[2] & ~1UL) + head[1], head[2] & 1);
+}
+
+static _Noreturn void end_process(int code)
+{
+	report_print();
+	for (;;)
+		raw1(__NR_exit_group, code);
+}
+
+long sys_exit(struct thread *th)
+{
+	uint32_t zero = 0;
+
+	walk_robust_list(th);
+	/* The stack may be unmapped from here on; we stand on the carrier's. */
+	if (th->clear_tid && !user_put(th->clear_tid, zero))
+		futex_wake_address(th->clear_tid, 1);
+	if (th->tid == process_id)
+		main_exit_code = (int)th->call.arg[0];
+	if (co_alive() == 1)
+		end_process(main_exit_code);
+	signal_thread_exit(th);
+	co_free(&th->co);
+	return 0;
+}
+
+long sys_exit_group(struct thread *th)
+{
+	end_process((int)th->call.arg[0]);
+}
+
+long sys_set_tid_address(struct thread *th)
+{
+	th->clear_tid = (uint64_t)th->call.arg[0];
+	return th->tid;
+}
+
+long sys_set_robust_list(struct thread *th)
+{
+	if (th->call.arg[1] != 24)
+		return -EINVAL;
+	th->robust_head = (uint64_t)th->call.arg[0];
+	return 0;
+}
+
+long sys_get_robust_list(struct thread *th)
+{
+	struct thread *of = th->call.arg[0] ? thread_by_tid((int)th->call.arg[0]) : th;
+	uint64_t len = 24;
+
+	if (!of)
+		return sys_native(th);
+	return user_put(th->call.arg[1], of->robust_head) || user_put(th->call.arg[2], len)
+		       ? -EFAULT
+		       : 0;
+}
+
+/*
+ * glibc 2.35 and later end the process when a thread cannot register while main could. The
+ * kernel knows one area only, main's; the others are told what an unregistered one holds, and
+ * fall back to other ways of finding out the processor.
+ */
+long sys_rseq(struct thread *th)
+{
+	uint32_t ids[2] = {0, (uint32_t)-1};
+
+	if (th->tid == process_id)
+		return sys_native(th);
+	return user_put(th->call.arg[0], ids);
+}
+
+long sys_gettid(struct thread *th)
+{
+	return th->tid;
+}
+
+long sys_arch_prctl(struct thread *th)
+{
+	uint64_t none = 0;
+
+	switch (th->call.arg[0]) {
+	case 0x1001: /* ARCH_SET_GS: it points at the carrier */
+		return -EPERM;
+	case 0x1002: /* ARCH_SET_FS */
+		th->co.fs = (uint64_t)th->call.arg[1];
+		return 0;
+	case 0x1003: /* ARCH_GET_FS */
+		return user_put(th->call.arg[1], th->co.fs);
+	case 0x1004: /* ARCH_GET_GS */
+		return user_put(th->call.arg[1], none);
+	default:
+		return sys_native(th);
+	}
+}
+
+long sys_prctl(struct thread *th)
+{
+	switch (th->call.arg[0]) {
+	case PR_SET_NAME:
+		memset(th->name, 0, sizeof(th->name));
+		/* As strncpy_from_user: byte by byte, since the string may end before a bad page. */
+		for (unsigned i = 0; i < sizeof(th->name) - 1; i++) {
+			if (user_get(th->name[i], th->call.arg[1] + i))
+				return -EFAULT;
+			if (!th->name[i])
+				break;
+		}
+		return th->tid == process_id ? sys_native(th) : 0;
+	case PR_GET_NAME:
+		return user_put(th->call.arg[1], th->name);
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		return -EINVAL; /* as a kernel without it: it is in use */
+	default:
+		return sys_native(th);
+	}
+}

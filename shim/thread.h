@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread of the program: a coroutine, and what the kernel would know of it. */
+#ifndef COPATCH_THREAD_H
+#define COPATCH_THREAD_H
+
+#include <signal.h>
+
+#include "../scheduler/sched.h"
+
+/*
+ * Results that no program ever sees, as inside the kernel (include/linux/errno.h): the call was
+ * interrupted by a signal. What becomes of it depends on the handler, if there is one.
+ */
+#define ERESTARTSYS    512 /* made again if the handler has SA_RESTART, else EINTR */
+#define ERESTARTNOINTR 513 /* made again in any case */
+#define ERESTARTNOHAND 514 /* EINTR after any handler */
+
+#define NO_RESULT	(-70001L) /* the registers are right as they are */
+
+struct signal_queue {
+	uint64_t set; /* bit n - 1: signal n is in the queue */
+	struct list entries;
+};
+
+struct thread {
+	struct coroutine co;
+
+	/* Part 1: the call it is in. Cleared when a new one comes to a door. */
+	struct {
+		long nr;
+		long arg[6];
+		struct helper_job *job;
+		uint64_t deadline; /* nanoseconds of `clock`, once `timed` */
+		uint64_t done;	   /* bytes or messages that went through */
+		uint64_t mask;	   /* to put back when it ends, if `mask_saved` */
+		uint64_t sigwait;  /* blocked signals that end it all the same */
+		int held;	   /* the file, when its number was closed under us; else -1 */
+		int aux;	   /* a descriptor made for this call alone; else -1 */
+		int clock;
+		bool front;
+		bool timed;
+		bool mask_saved;
+		bool begun; /* whatever a handler does once has been done */
+		uint8_t kind;
+	} call;
+
+	/* Part 2: owned by sys_thread.c. */
+	int tid;
+	char name[16];
+	uint64_t clear_tid; /* address of the word to clear at its end */
+	uint64_t robust_head, robust_len;
+	uint64_t affinity[16];
+	bool affinity_set;
+
+	/* Part 3: owned by the signal files. */
+	uint64_t mask;
+	struct signal_queue pending;
+	stack_t altstack;
+};
+
+static inline struct thread *thread_of(struct coroutine *co)
+{
+	return container_of(co, struct thread, co);
+}
+
+static inline struct thread *current_thread(void)
+{
+	return thread_of(co_current());
+}
+
+/* sys_thread.c */
+/* The thread that the process begins with becomes the current coroutine. */
+int thread_init(void) __attribute__((warn_unused_result));
+struct thread *thread_by_tid(int tid); /* NULL: no thread of this process */
+void thread_after_fork(struct thread *th);
+extern int process_id;
+
+/* sys_time.c */
+/* Nanoseconds of a valid time; what is further away than 146 years is there. */
+uint64_t time_to_ns(const struct timespec *ts);
+/* Sets the call's deadline, the first time, to `ns` nanoseconds from now. */
+void call_timeout(struct thread *th, uint64_t ns);
+/* Waits for the call's deadline too, if it has one. */
+int call_wait_deadline(struct thread *th) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Threaded command-line programs: ripgrep, sort, xz, zstd."""
+
+import os
+import random
+
+from clients import digest
+from harness import case, find
+
+WORDS = ("carrier", "coroutine", "futex", "kernel", "loop", "needle",
+         "signal", "thread", "wait", "wake")
+
+
+def make_tree(folder, folders=40, files=25):
+    """Write a tree of small texts in which some lines hold the needle."""
+    chance = random.Random(3)
+    for place in range(folders):
+        path = os.path.join(folder, f"d{place % 7}", f"e{place}")
+        os.makedirs(path)
+        for number in range(files):
+            with open(os.path.join(path, f"{number}.txt"), "w") as file:
+                for _ in range(60):
+                    file.write(" ".join(chance.choices(WORDS, k=6)) + "\n")
+
+
+def finished(side, argv, seconds=30):
+    """Run the program under copatch on one kernel thread."""
+    process, status = side.run(argv, seconds)
+    if process.threads.samples:
+        side.check_threads(process, 1)
+    side.note(f"{process.seconds:.2f} s")
+    return process, status
+
+
+@case("ripgrep", needs=["rg"])
+def ripgrep(side):
+    """A Rust program, whose std waits by raw futex calls."""
+    make_tree(side.folder + "/tree")
+    answers = {}
+    for number, options in enumerate((["-n", "needle.*wake"],
+                                      ["-c", "^futex"],
+                                      ["--files"],
+                                      ["-l", "absent"])):
+        process, status = finished(
+            side, [find("rg"), "--no-config", "-j4", *options, "tree"])
+        lines = sorted(process.output().splitlines())
+        answers[f"search {number}"] = (
+            status, len(lines), digest(b"\n".join(lines)))
+    return answers
+
+
+@case("sort", needs=["sort"])
+def sort(side):
+    """coreutils' sort with four threads."""
+    chance = random.Random(5)
+    with open(side.folder + "/lines", "w") as file:
+        file.writelines(f"{chance.random()} {number}\n"
+                        for number in range(300000))
+    process, status = finished(
+        side, [find("sort"), "--parallel=4", "-S", "64M", "lines"])
+    return {"exit status": status, "sorted": digest(process.output())}
+
+
+def packed(side, name, argv, unpack):
+    """Pack with four threads, then unpack and compare with the input."""
+    block = random.Random(9).randbytes(1 << 16)
+    data = b"".join(block[start:] + bytes(start)
+                    for start in range(0, 1 << 16, 1 << 9)) * 2
+    with open(side.folder + "/data", "wb") as file:
+        file.write(data)
+    process, status = finished(side, argv)
+    path = side.folder + "/packed"
+    with open(path, "wb") as file:
+        file.write(process.output())
+    again, second = finished(side, unpack + [path])
+    return {"exit statuses": (status, second),
+            f"{name} output": digest(process.output()),
+            "unpacked": again.output() == data}
+
+
+@case("xz", needs=["xz"])
+def xz(side):
+    """liblzma's threads, which a mutex and condition variables drive."""
+    return packed(side, "xz",
+                  [find("xz"), "-c", "-1", "-T4", "--block-size=1MiB",
+                   "data"], [find("xz"), "-dc", "-T4"])
+
+
+@case("zstd", needs=["zstd"])
+def zstd(side):
+    """zstd's pool of four workers."""
+    return packed(side, "zstd",
+                  [find("zstd"), "-q", "-c", "-3", "-T4", "-B1MiB", "data"],
+                  [find("zstd"), "-q", "-dc"])

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The program itself dies of abort in a thread. */
+#include "../helpers.h"
+
+static void *dies(void *arg T_UNUSED)
+{
+	t_settle();
+	abort();
+	t_nap(10000);
+	return NULL;
+}
+
+int main(void)
+{
+	t_say("alive");
+	t_join(t_thread(dies, NULL));
+	t_say("never printed");
+	return 1;
+}
