@@ -92,6 +92,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->self = ca;
 	ca->stack_top = (uint64_t)stack + STACK_SIZE;
 	ca->wrfsbase = wrfsbase;
+	ca->since = __builtin_ia32_rdtsc();
 	slab_init(&ca->coroutines, object_size);
 	measure_vector();
 	slab_init(&ca->vectors, co_vector_size);
@@ -141,6 +142,8 @@ struct coroutine *co_new(void)
 	sched_stats.made++;
 	if (++ca->alive > sched_stats.most)
 		sched_stats.most = ca->alive;
+	if (ca->alive == 2)
+		preempt_start(ca);
 	return co;
 }
 
@@ -230,6 +233,34 @@ void carrier_set_fs(uint64_t fs)
 		raw2(__NR_arch_prctl, SET_FS, fs);
 }
 
+/* Whose time it was since the last switch; `co` NULL: nobody's. */
+static void account(struct carrier *ca, struct coroutine *co)
+{
+	uint64_t now = __builtin_ia32_rdtsc();
+
+	if (co) {
+		co->cycles += now - ca->since;
+		ca->cycles += now - ca->since;
+	}
+	ca->since = now;
+}
+
+/*
+ * A thread's clock at every switch would cost a system call: counts of the time-stamp counter
+ * are shared out at their worth in real processor time, so that the sum is right.
+ */
+uint64_t co_cpu_time(const struct coroutine *co)
+{
+	struct carrier *ca = this_carrier();
+	uint64_t own;
+
+	if (ca->current)
+		account(ca, ca->current);
+	own = co->cycles;
+	return (uint64_t)((unsigned __int128)time_now(CLOCK_THREAD_CPUTIME_ID) * own /
+			  (ca->cycles ? ca->cycles : 1));
+}
+
 void co_run_last(struct coroutine *co)
 {
 	if (!co->runnable)
@@ -307,12 +338,14 @@ _Noreturn void carrier_run(void)
 	for (;;) {
 		struct coroutine *co;
 
+		account(ca, ca->current);
 		ca->current = NULL;
 		if (ca->attention)
 			sched_hooks.attend();
 		if (list_empty(&ca->runq) || ++ca->ticks >= TICKS) {
 			ca->ticks = 0;
 			loop_run(ca, list_empty(&ca->runq));
+			account(ca, NULL);
 		}
 		co = runq_pop(ca);
 		if (!co)
@@ -331,9 +364,10 @@ _Noreturn void carrier_run(void)
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
-	if (++ca->ticks < TICKS || ca->alive < 2)
+	if ((++ca->ticks < TICKS && !ca->slice_over) || ca->alive < 2)
 		return false;
 	ca->ticks = 0;
+	ca->slice_over = false;
 	co_save_vector(co); /* libev uses vector registers */
 	loop_run(ca, false);
 	if (list_empty(&ca->runq))
@@ -374,9 +408,17 @@ _Noreturn void carrier_interrupted(void)
 
 	if (ca->attention)
 		sched_hooks.attend();
-	if (!ca->current)
-		carrier_run();
-	run_text(ca->current);
+	if (ca->slice_over) {
+		ca->slice_over = false;
+		co_save_vector(ca->current);
+		loop_run(ca, false);
+	}
+	if (list_empty(&ca->runq))
+		run_text(ca->current);
+	/* Somebody was woken: as natively, it does not wait until this one parks. */
+	sched_stats.preempted++;
+	co_run_last(ca->current);
+	carrier_run();
 }
 
 /* From co_syscall: something was noted after the last look. */
@@ -405,6 +447,7 @@ void sched_after_fork(void)
 		if (co != ca->current)
 			co_free(co);
 	}
+	preempt_after_fork();
 	loop_after_fork(ca);
 	timer_after_fork(ca);
 	helper_after_fork();

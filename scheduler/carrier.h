@@ -3,6 +3,8 @@
 #ifndef COPATCH_CARRIER_H
 #define COPATCH_CARRIER_H
 
+#include <ucontext.h>
+
 #include "sched.h"
 #include "slab.h"
 
@@ -43,6 +45,9 @@ struct carrier {
 	struct list all;
 	unsigned long alive;
 	unsigned ticks; /* switches and calls since the loop was last looked at */
+	volatile bool slice_over;
+	uint64_t since;	 /* time-stamp count at the last switch */
+	uint64_t cycles; /* sum of all coroutines', the ended ones too */
 	struct slab coroutines, vectors;
 
 	/* Part 4: owned by loop.c. */
@@ -92,5 +97,9 @@ int waitq_init(void) __attribute__((warn_unused_result));
 
 /* helper.c */
 void helper_after_fork(void);
+
+/* preempt.c */
+void preempt_start(struct carrier *ca);
+void preempt_after_fork(void);
 
 #endif

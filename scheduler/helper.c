@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <ucontext.h>
 
 #include "carrier.h"
 #include "check.h"
@@ -99,13 +98,7 @@ static int open_pool(void)
 	return loop_watch(this_carrier(), pool.event, take_done, NULL) ? 0 : -ENOMEM;
 }
 
-static void on_interrupt(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)info;
-	interruptible_signal(&((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
-}
-
+/* A signal that comes too early for the call to end by it: see helper_x86_64.S. */
 void interruptible_signal(greg_t *rip)
 {
 	if ((const char *)*rip >= interruptible_begin && (const char *)*rip < interruptible_end)
@@ -114,20 +107,14 @@ void interruptible_signal(greg_t *rip)
 
 static struct helper *start_helper(void)
 {
-	struct {
-		void (*handler)(int, siginfo_t *, void *);
-		uint64_t flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} act = {on_interrupt, SA_SIGINFO | 0x04000000 /* SA_RESTORER */, signal_restorer, ~0UL};
 	struct helper *h = slab_alloc(&pool.helpers);
 	char *stack = mem_stack(STACK_SIZE);
-	uint64_t all = ~(1UL << (HELPER_SIGNAL - 1)), old;
+	uint64_t all = ~(1UL << (OWN_SIGNAL - 1)), old;
 	long tid;
 
 	if (!h || !stack)
 		goto fail;
-	raw4(__NR_rt_sigaction, HELPER_SIGNAL, &act, 0, 8);
+	own_signal_init();
 	/* A child inherits the mask; nothing may be delivered to it, or to us in between. */
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	tid = helper_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
@@ -254,7 +241,7 @@ void helper_interrupt(struct helper_job *job)
 	}
 	__atomic_store_n(&job->interrupted, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&job->tid, __ATOMIC_SEQ_CST))
-		raw3(__NR_tgkill, raw0(__NR_getpid), job->tid, HELPER_SIGNAL);
+		raw3(__NR_tgkill, raw0(__NR_getpid), job->tid, OWN_SIGNAL);
 }
 
 void helper_abandon(struct helper_job *job)

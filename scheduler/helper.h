@@ -3,8 +3,11 @@
 #ifndef COPATCH_HELPER_H
 #define COPATCH_HELPER_H
 
-/* glibc's SIGSETXID: it sends it by tgkill to threads, so it never comes from the kernel. */
-#define HELPER_SIGNAL 33
+/*
+ * Interrupts helpers and ends time slices. It is glibc's SIGSETXID, which comes by tgkill only,
+ * from one thread of the program to another, and so never from the kernel.
+ */
+#define OWN_SIGNAL 33
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -23,6 +26,9 @@ void interruptible_signal(greg_t *rip);
 
 /* clone(2) for a thread that runs fn(arg), which never returns, on a stack of its own. */
 long helper_clone(long flags, void *stack_top, void (*fn)(struct helper *), struct helper *arg);
+
+/* preempt.c: catches OWN_SIGNAL. */
+void own_signal_init(void);
 
 /* The return from every real signal handler of ours. */
 void signal_restorer(void);

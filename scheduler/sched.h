@@ -76,6 +76,7 @@ struct coroutine {
 	uint64_t queue_key; /* 0 when not in a queue */
 	uint32_t queue_bits;
 	uint64_t switches;
+	uint64_t cycles; /* time-stamp counts on the carrier, up to its last switch */
 
 	/* Part 4: whatever the user of the scheduler has behind it: see sched_init. */
 };
@@ -89,12 +90,17 @@ struct sched_hooks {
 	long (*again)(struct coroutine *co);
 	/* `again` has said `result`: put it into the registers. False: ask `again` once more. */
 	bool (*finish)(struct coroutine *co, long result);
+	/*
+	 * The slice of the current coroutine is over, in the signal handler that `ucontext`
+	 * belongs to. True: it was in program text, and its registers are saved.
+	 */
+	bool (*tick)(void *ucontext);
 	/* co->notice is set, and program text is about to go on. */
 	void (*before_run)(struct coroutine *co);
 };
 
 struct sched_stats {
-	unsigned long made, most, switches, loops;
+	unsigned long made, most, switches, loops, preempted;
 	unsigned long parks[PARK_CAUSES];
 };
 
@@ -130,12 +136,17 @@ void co_drop_vector(struct coroutine *co);
 _Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
 /* Its registers were saved while it ran; something was noted. */
 _Noreturn void carrier_interrupted(void);
+/* Nanoseconds of processor time that `co` has used. */
+uint64_t co_cpu_time(const struct coroutine *co);
 /* Runs coroutines for ever, on the carrier's own stack. */
 _Noreturn void carrier_run(void);
 /* Something was noted: no wait of the loop lasts longer. For signal handlers. */
 void carrier_kick(void);
 /* In the child of a fork: only the current coroutine is left, and the loop is made anew. */
 void sched_after_fork(void);
+
+/* preempt.c: time slices, in nanoseconds of the carrier's processor time; 0 switches them off. */
+void preempt_slice(uint64_t ns);
 
 /* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
 uint64_t time_now(int clock);

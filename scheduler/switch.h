@@ -49,6 +49,9 @@ long co_syscall(long nr, long a, long b, long c, long d, long e, long f);
 /* Goes on with the program text of the current coroutine; all of its registers are restored. */
 _Noreturn void co_resume(void);
 
+/* Where a signal handler sends program text whose registers it has saved, by its frame's %rip. */
+extern const char carrier_interrupted_entry[];
+
 /* Continues at `fn` on the empty stack of the carrier. */
 _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top);
 

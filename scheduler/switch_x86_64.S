@@ -124,6 +124,13 @@ co_resume_exit_end:
 .Lattend:
 	call	carrier_interrupted
 	ud2
+	/* Where a signal handler sends program text whose registers it has saved. */
+	.globl	carrier_interrupted_entry
+	.hidden	carrier_interrupted_entry
+carrier_interrupted_entry:
+	mov	%gs:CA_STACK, %rsp
+	cld
+	jmp	.Lattend
 	.cfi_endproc
 	.size	co_resume, . - co_resume
 

@@ -120,6 +120,7 @@ static int open_doors(void)
 		.front = sys_enter_front,
 		.again = sys_again,
 		.finish = sys_finish,
+		.tick = sigreal_tick,
 		.before_run = signal_deliver,
 	};
 	err = sched_init(sizeof(struct thread), wrfsbase);

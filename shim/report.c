@@ -55,8 +55,9 @@ void report_print(void)
 		return;
 	log_line(LOG_ERROR, "threads made %u, most alive at once %u", sched_stats.made,
 		 sched_stats.most);
-	log_line(LOG_ERROR, "switches %u, looks at the loop %u, helpers %u", sched_stats.switches,
-		 sched_stats.loops, (unsigned long)helper_count());
+	log_line(LOG_ERROR, "switches %u, time slices ended %u, looks at the loop %u, helpers %u",
+		 sched_stats.switches, sched_stats.preempted, sched_stats.loops,
+		 (unsigned long)helper_count());
 	log_line(LOG_ERROR, "calls by the front door %u, by the back door %u", report.front,
 		 report.back);
 	for (int i = 0; i < PARK_CAUSES; i++)

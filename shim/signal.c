@@ -161,6 +161,8 @@ void signal_post(struct thread *th, const siginfo_t *info, bool forced)
 	}
 	if (to && signal_ignored(sig) && !(to->mask & bit) && !(to->call.sigwait & bit))
 		return;
+	if (th && th->mask & bit && !(th->call.sigwait & bit) && sigreal_hand_back(info))
+		return;
 	enqueue(th ? &th->pending : &process_pending, info);
 	if (!to || !wants(to, bit))
 		return;

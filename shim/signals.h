@@ -58,6 +58,8 @@ void signal_hand_back(uint64_t set);
 
 /* sigreal.c */
 int sigreal_init(void) __attribute__((warn_unused_result));
+/* sched_hooks.tick */
+bool sigreal_tick(void *ucontext);
 /* sched_hooks.attend: what the kernel has handed us is given to the threads. */
 void sigreal_attend(void);
 /* From now on these are ours to see, since some thread blocks or handles them. */

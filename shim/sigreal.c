@@ -111,8 +111,20 @@ static void synchronous(int sig, const siginfo_t *info, ucontext_t *uc)
 	}
 	note(info, thread_of(ca->current), true);
 	sigframe_save_interrupted(thread_of(ca->current), uc);
-	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)co_resume_exit;
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)carrier_interrupted_entry;
 	uc->uc_mcontext.gregs[REG_EFL] = 0x202;
+}
+
+bool sigreal_tick(void *context)
+{
+	ucontext_t *uc = context;
+	struct carrier *ca = this_carrier();
+
+	if (in_our_text((uint64_t)uc->uc_mcontext.gregs[REG_RIP]) || ca->in_loop || !ca->current)
+		return false;
+	sigframe_save_interrupted(thread_of(ca->current), uc);
+	uc->uc_mcontext.gregs[REG_EFL] = 0x202;
+	return true;
 }
 
 void sigreal_handler(int sig, siginfo_t *info, void *context)
@@ -148,7 +160,7 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 	}
 	note(info, NULL, false);
 	sigframe_save_interrupted(thread_of(ca->current), uc);
-	*ip = (greg_t)co_resume_exit;
+	*ip = (greg_t)carrier_interrupted_entry;
 	uc->uc_mcontext.gregs[REG_EFL] = 0x202;
 }
 
@@ -165,7 +177,7 @@ int sigreal_init(void)
 
 void sigreal_catch(uint64_t set)
 {
-	set &= ~(caught | SIG_UNBLOCKABLE | SIGBIT(HELPER_SIGNAL));
+	set &= ~(caught | SIG_UNBLOCKABLE | SIGBIT(OWN_SIGNAL));
 	caught |= set;
 	for (; set; set &= set - 1)
 		set_action(__builtin_ctzl(set) + 1, (uint64_t)sigreal_handler);
@@ -175,7 +187,7 @@ void sigreal_action(int sig)
 {
 	uint64_t bit = SIGBIT(sig);
 
-	if (bit & SIG_UNBLOCKABLE || sig == HELPER_SIGNAL || sig == SIGSYS)
+	if (bit & SIG_UNBLOCKABLE || sig == OWN_SIGNAL || sig == SIGSYS)
 		return;
 	if (caught & bit || signal_action[sig].handler > (uint64_t)SIG_IGN) {
 		caught |= bit;

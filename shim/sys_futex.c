@@ -107,6 +107,12 @@ static long requeue(struct thread *th, bool compare)
 	return woken + waitq_requeue(from, to, (unsigned)move);
 }
 
+/* The kernel counts after it has woken one: asked for none it wakes one (futex_wake). */
+static unsigned wake(uint64_t at, unsigned n, uint32_t bits)
+{
+	return waitq_wake(at, n ? n : 1, bits);
+}
+
 static bool compare(uint32_t op, uint32_t old, uint32_t arg)
 {
 	switch (op) {
@@ -167,9 +173,9 @@ static long wake_op(struct thread *th)
 			break;
 		old = seen;
 	}
-	woken = waitq_wake(at, (unsigned)th->call.arg[2], MATCH_ALL);
+	woken = wake(at, (unsigned)th->call.arg[2], MATCH_ALL);
 	if (compare(cmp, old, cmparg))
-		woken += waitq_wake(at2, (unsigned)th->call.arg[3], MATCH_ALL);
+		woken += wake(at2, (unsigned)th->call.arg[3], MATCH_ALL);
 	return woken;
 }
 
@@ -247,8 +253,6 @@ static long unlock_pi(struct thread *th)
 long sys_futex(struct thread *th)
 {
 	int op = (int)th->call.arg[1] & FUTEX_CMD_MASK;
-	unsigned n = (unsigned)th->call.arg[2];
-
 	if (is_shared(th)) {
 		if (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET)
 			return sys_by_helper(th, false);
@@ -263,8 +267,8 @@ long sys_futex(struct thread *th)
 	case FUTEX_WAKE_BITSET:
 		if (th->call.arg[0] & 3 || (op == FUTEX_WAKE_BITSET && !(uint32_t)th->call.arg[5]))
 			return -EINVAL;
-		return waitq_wake((uint64_t)th->call.arg[0], n ? n : 1,
-				  op == FUTEX_WAKE ? MATCH_ALL : (uint32_t)th->call.arg[5]);
+		return wake((uint64_t)th->call.arg[0], (unsigned)th->call.arg[2],
+			    op == FUTEX_WAKE ? MATCH_ALL : (uint32_t)th->call.arg[5]);
 	case FUTEX_REQUEUE:
 		return requeue(th, false);
 	case FUTEX_CMP_REQUEUE:

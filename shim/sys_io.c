@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "../scheduler/raw.h"
@@ -94,6 +95,18 @@ static long read_now(struct thread *th, const struct iovec *iov, long count, lon
 	return raw3(__NR_readv, fd, iov, count);
 }
 
+/*
+ * A terminal waits inside the call, and no poll tells exactly how long. In the background it
+ * stops the process instead, or says EIO to whoever blocks the signal, as helpers do.
+ */
+static bool tty_native(const struct thread *th)
+{
+	int group, fd = call_fd(th);
+
+	return fd_nonblocking(fd) || (!raw3(__NR_ioctl, fd, TIOCGPGRP, &group) &&
+				      group != raw1(__NR_getpgid, 0));
+}
+
 static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long flags)
 {
 	long n;
@@ -101,8 +114,10 @@ static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long fl
 	switch (fd_kind(call_fd(th))) {
 	case FD_SOCKET:
 		return socket_read(th, iov, count);
-	case FD_STREAM:
 	case FD_TTY:
+		/* What ends a read there is up to its settings (termios(3), VMIN and VTIME). */
+		return tty_native(th) ? sys_native(th) : sys_by_helper(th, false);
+	case FD_STREAM:
 		n = read_now(th, (struct iovec *)iov, (long)count, flags);
 		return n == -EAGAIN && !(flags & RWF_NOWAIT) ? io_wait(th, WAIT_READ) : n;
 	default:
@@ -204,8 +219,7 @@ static long write_vector(struct thread *th, uint64_t iov, uint64_t count, long f
 	case FD_STREAM:
 		return write_stream(th, iov, count, flags);
 	case FD_TTY:
-		/* It waits inside, for the other end or for ^Q; no poll tells how much goes. */
-		return fd_nonblocking(call_fd(th)) ? sys_native(th) : sys_by_helper(th, false);
+		return tty_native(th) ? sys_native(th) : sys_by_helper(th, false);
 	default:
 		return sys_native(th);
 	}

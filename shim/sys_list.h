@@ -37,9 +37,12 @@ SYS(munmap)
 SYS(mremap)
 SYS(shmat)
 SYS(shmdt)
-/* sys_time.c */
+/* sys_time.c, sys_clock.c */
 SYS(nanosleep)
 SYS(clock_nanosleep)
+SYS(clock_gettime)
+SYS(clock_getres)
+SYS(getrusage)
 SYS(timer_create)
 SYS(timer_delete)
 /* sys_io.c */
@@ -61,6 +64,7 @@ RESTART(sendmmsg)
 RESTART(accept)
 RESTART(accept4)
 RESTART(connect)
+SYS(shutdown)
 SYS(socket)
 SYS(socketpair)
 /* sys_fd.c */

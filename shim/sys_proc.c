@@ -41,6 +41,8 @@ long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t paren
 	if (pid)
 		return pid;
 	child_begins(th);
+	if (flags & CLONE_CHILD_CLEARTID)
+		th->clear_tid = child_tid;
 	if (stack)
 		th->co.regs.sp = stack;
 	if (flags & CLONE_SETTLS)

@@ -3,7 +3,9 @@
  * Yielding, affinity and priorities. There is one kernel thread: what a thread other than main
  * asks for is accepted where the kernel would accept it and can be read back, but does not bind.
  */
+#include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../scheduler/raw.h"
 #include "signals.h"
@@ -56,8 +58,8 @@ long sys_sched_setaffinity(struct thread *th)
 		any |= mask[i];
 	if (!any)
 		return -EINVAL;
-	memcpy(of->affinity, mask, sizeof(mask));
-	of->affinity_set = true;
+	memcpy(of->sched.affinity, mask, sizeof(mask));
+	of->sched.affinity_set = true;
 	return 0;
 }
 
@@ -67,44 +69,71 @@ long sys_sched_getaffinity(struct thread *th)
 	uint64_t mask[16] = {0};
 	long len = (long)th->call.arg[1];
 
-	if (!of || !of->affinity_set)
+	if (!of || !of->sched.affinity_set)
 		return on_carrier(th, 0);
 	/* How many bytes the kernel would fill in, and which processors there are. */
 	len = raw3(__NR_sched_getaffinity, 0, len < (long)sizeof(mask) ? len : (long)sizeof(mask),
 		   mask);
 	if (raw_failed(len))
 		return len;
-	return user_copy((void *)th->call.arg[2], of->affinity, (uint64_t)len) ? -EFAULT : len;
+	return user_copy((void *)th->call.arg[2], of->sched.affinity, (uint64_t)len) ? -EFAULT : len;
 }
 
-static long accepted(struct thread *th)
-{
-	return other_than_main(th) ? 0 : sys_native(th);
-}
+#define RESET_ON_FORK 0x40000000 /* SCHED_RESET_ON_FORK */
 
-long sys_sched_setparam(struct thread *th)
+/* sched_setscheduler(2): what is allowed, without the privilege of real-time classes. */
+static long set_policy(struct thread *of, int policy, uint64_t param)
 {
-	return accepted(th);
+	int priority, kind = policy & ~RESET_ON_FORK;
+	bool realtime = kind == SCHED_FIFO || kind == SCHED_RR;
+
+	if (!param || user_get(priority, param))
+		return param ? -EFAULT : -EINVAL;
+	if (!realtime && kind != SCHED_OTHER && kind != SCHED_BATCH && kind != SCHED_IDLE)
+		return -EINVAL;
+	if (realtime ? priority < 1 || priority > 99 : priority)
+		return -EINVAL;
+	if (realtime && raw0(__NR_geteuid))
+		return -EPERM;
+	of->sched.policy = policy;
+	of->sched.priority = priority;
+	of->sched.policy_set = true;
+	return 0;
 }
 
 long sys_sched_setscheduler(struct thread *th)
 {
-	return accepted(th);
+	struct thread *of = other_than_main(th);
+
+	return of ? set_policy(of, (int)th->call.arg[1], (uint64_t)th->call.arg[2]) : sys_native(th);
 }
 
-long sys_sched_setattr(struct thread *th)
+long sys_sched_setparam(struct thread *th)
 {
-	return accepted(th);
-}
+	struct thread *of = other_than_main(th);
 
-long sys_sched_getparam(struct thread *th)
-{
-	return on_carrier(th, 0);
+	return of ? set_policy(of, of->sched.policy, (uint64_t)th->call.arg[1]) : sys_native(th);
 }
 
 long sys_sched_getscheduler(struct thread *th)
 {
-	return on_carrier(th, 0);
+	struct thread *of = other_than_main(th);
+
+	return of && of->sched.policy_set ? of->sched.policy : on_carrier(th, 0);
+}
+
+long sys_sched_getparam(struct thread *th)
+{
+	struct thread *of = other_than_main(th);
+
+	if (!of || !of->sched.policy_set)
+		return on_carrier(th, 0);
+	return user_put(th->call.arg[1], of->sched.priority);
+}
+
+long sys_sched_setattr(struct thread *th)
+{
+	return other_than_main(th) ? 0 : sys_native(th);
 }
 
 long sys_sched_getattr(struct thread *th)
@@ -117,12 +146,32 @@ long sys_sched_rr_get_interval(struct thread *th)
 	return on_carrier(th, 0);
 }
 
+static struct thread *niced(struct thread *th)
+{
+	struct thread *of = th->call.arg[1] ? thread_by_tid((int)th->call.arg[1]) : th;
+
+	return th->call.arg[0] == PRIO_PROCESS && of && of->tid != process_id ? of : NULL;
+}
+
 long sys_getpriority(struct thread *th)
 {
-	return on_carrier(th, 1);
+	struct thread *of = niced(th);
+
+	return of && of->sched.nice_set ? 20 - of->sched.nice : on_carrier(th, 1);
 }
 
 long sys_setpriority(struct thread *th)
 {
-	return on_carrier(th, 1);
+	struct thread *of = niced(th);
+	long nice = th->call.arg[2], now;
+
+	if (!of)
+		return sys_native(th);
+	nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
+	now = of->sched.nice_set ? of->sched.nice : 20 - raw2(__NR_getpriority, PRIO_PROCESS, 0);
+	if (nice < now && raw0(__NR_geteuid))
+		return -EACCES;
+	of->sched.nice = (int)nice;
+	of->sched.nice_set = true;
+	return 0;
 }

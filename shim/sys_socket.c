@@ -58,6 +58,23 @@ static bool waits_for_all(const struct thread *th, int flags)
 	       type == SOCK_STREAM;
 }
 
+/*
+ * An error that is waiting in the socket is taken by the call that meets it. One that has moved
+ * data already must leave it for the next.
+ */
+static bool error_waits(const struct thread *th)
+{
+	struct pollfd p = {call_fd(th), 0, 0};
+
+	return th->call.done && raw3(__NR_poll, &p, 1, 0) == 1 && p.revents & POLLERR;
+}
+
+/* When the time is up the kernel does not look once more whether there is room. */
+static bool send_timed_out(const struct thread *th)
+{
+	return th->co.woke == WAKE_TIMEOUT;
+}
+
 /* One try after another until everything is there, the peer is done, or something ends it. */
 static long receive(struct thread *th, struct msghdr *msg, int flags)
 {
@@ -78,6 +95,8 @@ static long receive(struct thread *th, struct msghdr *msg, int flags)
 			return (long)th->call.done;
 		msg->msg_iov = iov;
 		msg->msg_iovlen = (size_t)left;
+		if (error_waits(th))
+			return (long)th->call.done;
 		n = raw3(__NR_recvmsg, call_fd(th), msg, flags | MSG_DONTWAIT);
 		if (n == -EAGAIN)
 			return socket_wait(th, WAIT_READ);
@@ -170,12 +189,14 @@ static long transmit(struct thread *th, struct msghdr *msg, int flags)
 	uint64_t from = (uint64_t)msg->msg_iov, count = msg->msg_iovlen;
 	long left, n;
 
+	if (send_timed_out(th))
+		return socket_wait(th, WAIT_WRITE);
 	for (;;) {
 		left = io_vector(th, iov, from, count);
 		if (left < 0)
 			return left == -EINVAL ? -EMSGSIZE : left;
 		if (th->call.done) {
-			if (!io_length(iov, left))
+			if (!io_length(iov, left) || error_waits(th))
 				return (long)th->call.done;
 			msg->msg_control = NULL; /* it went with the first part */
 			msg->msg_controllen = 0;
@@ -207,7 +228,11 @@ long sys_sendto(struct thread *th)
 	int flags = (int)th->call.arg[3];
 	long n;
 
+	if (send_timed_out(th))
+		return socket_wait(th, WAIT_WRITE);
 	for (;;) {
+		if (done && error_waits(th))
+			return (long)done;
 		n = raw6(__NR_sendto, call_fd(th), th->call.arg[1] + (long)done, (long)(len - done),
 			 flags | MSG_DONTWAIT | MSG_NOSIGNAL, th->call.arg[4], th->call.arg[5]);
 		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
@@ -248,6 +273,8 @@ long sys_sendmmsg(struct thread *th)
 
 	if (count > IOV_MAX)
 		count = IOV_MAX; /* as the kernel */
+	if (send_timed_out(th))
+		return socket_wait(th, WAIT_WRITE);
 	while (th->call.done < count) {
 		n = raw4(__NR_sendmmsg, call_fd(th),
 			 th->call.arg[1] + (long)(th->call.done * sizeof(struct mmsghdr)),
@@ -328,7 +355,7 @@ long sys_connect(struct thread *th)
 	set_send_timeout(fd, &never);
 	err = raw3(__NR_connect, fd, th->call.arg[1], th->call.arg[2]);
 	set_send_timeout(fd, &own);
-	if (err == -EAGAIN && !(own.tv_sec || own.tv_usec)) {
+	if (err == -EAGAIN) {
 		/* AF_UNIX with a full backlog: no event tells when there is room. */
 		th->call.arg[0] = fd;
 		return sys_by_helper(th, false);
@@ -337,6 +364,21 @@ long sys_connect(struct thread *th)
 		return err;
 	err = socket_wait(th, WAIT_WRITE);
 	return err == -EAGAIN ? -EINPROGRESS : err;
+}
+
+static void nothing(struct coroutine *co)
+{
+	(void)co;
+}
+
+/* A unix socket that is shut down does not poll writable, though a waiting send ends. */
+long sys_shutdown(struct thread *th)
+{
+	long err = sys_native(th);
+
+	if (!err)
+		fd_wake_waiters((int)th->call.arg[0], nothing);
+	return err;
 }
 
 long sys_socket(struct thread *th)

@@ -31,6 +31,29 @@ static int last_tid = FIRST_TID;
 static bool wrapped; /* ids may be taken already */
 static int main_exit_code;
 
+/*
+ * What ld.so told the kernel of the main thread before we were there: the word to clear at its
+ * end, and its robust list. Where the kernel does not tell the former (it needs
+ * CONFIG_CHECKPOINT_RESTORE), it is looked for beside the latter: both are in struct pthread.
+ */
+static void adopt_main(struct thread *th)
+{
+	uint64_t at = 0;
+	uint32_t word;
+
+	raw3(__NR_get_robust_list, 0, &th->robust_head, &th->robust_len);
+	if (!raw2(__NR_prctl, 40 /* PR_GET_TID_ADDRESS */, &at) && at) {
+		th->clear_tid = at;
+		return;
+	}
+	for (at = th->robust_head - 64; th->robust_head && at < th->robust_head; at += 4) {
+		if (user_load32(&word, (void *)at) || word != (uint32_t)th->tid)
+			continue;
+		th->clear_tid = at;
+		return;
+	}
+}
+
 int thread_init(void)
 {
 	static const struct thread nobody;
@@ -45,6 +68,7 @@ int thread_init(void)
 	signal_thread_init(th, &nobody);
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, 0, &th->mask, 8);
 	raw2(__NR_prctl, PR_GET_NAME, th->name);
+	adopt_main(th);
 	co->fs = this_carrier()->fs_main;
 	this_carrier()->current = co;
 	return 0;
@@ -112,8 +136,7 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	memcpy(th->name, parent->name, sizeof(th->name));
 	if (b->flags & CLONE_CHILD_CLEARTID)
 		th->clear_tid = b->child_tid;
-	th->affinity_set = parent->affinity_set;
-	memcpy(th->affinity, parent->affinity, sizeof(th->affinity));
+	th->sched = parent->sched;
 	/* It goes on where the parent does, on its own stack, with 0 in %rax. */
 	co->regs = parent->co.regs;
 	co->regs.ax = 0;
@@ -221,6 +244,9 @@ static void walk_robust_list(struct thread *th)
 
 static _Noreturn void end_process(int code)
 {
+	/* Locks that other processes share; the kernel knows of the main thread's only. */
+	list_for_each(l, co_registry())
+		walk_robust_list(container_of(l, struct thread, co.all));
 	report_print();
 	for (;;)
 		raw1(__NR_exit_group, code);
@@ -259,7 +285,8 @@ long sys_set_robust_list(struct thread *th)
 	if (th->call.arg[1] != 24)
 		return -EINVAL;
 	th->robust_head = (uint64_t)th->call.arg[0];
-	return 0;
+	/* So that it holds when the process is killed too. */
+	return th->tid == process_id ? sys_native(th) : 0;
 }
 
 long sys_get_robust_list(struct thread *th)

@@ -49,8 +49,13 @@ struct thread {
 	char name[16];
 	uint64_t clear_tid; /* address of the word to clear at its end */
 	uint64_t robust_head, robust_len;
-	uint64_t affinity[16];
-	bool affinity_set;
+
+	/* Part 2b: owned by sys_sched.c. Accepted and remembered; it does not bind. */
+	struct {
+		uint64_t affinity[16];
+		int nice, policy, priority;
+		bool affinity_set, nice_set, policy_set;
+	} sched;
 
 	/* Part 3: owned by the signal files. */
 	uint64_t mask;

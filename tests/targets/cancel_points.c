@@ -101,6 +101,7 @@ int main(void)
 {
 	struct sockaddr_in address;
 	pthread_t thread;
+	bool canceled;
 	pid_t child;
 
 	T_OK(pipe(ends));
@@ -117,14 +118,15 @@ int main(void)
 		thread = t_thread(in_call, (void *)how);
 		t_nap(30);
 		T_ZERO(pthread_cancel(thread));
-		t_say("call %d: canceled %d cleaned %d", (int)how,
-		      t_join(thread) == PTHREAD_CANCELED, cleaned);
+		canceled = t_join(thread) == PTHREAD_CANCELED;
+		t_say("call %d: canceled %d cleaned %d", (int)how, canceled, cleaned);
 	}
 	cleaned = 0;
 	thread = t_thread(in_cond, NULL);
 	t_nap(30);
 	T_ZERO(pthread_cancel(thread));
-	t_say("condition: canceled %d cleaned %d", t_join(thread) == PTHREAD_CANCELED, cleaned);
+	canceled = t_join(thread) == PTHREAD_CANCELED;
+	t_say("condition: canceled %d cleaned %d", canceled, cleaned);
 	t_say("its mutex is free: %s", strerror(pthread_mutex_trylock(&lock)));
 	T_ZERO(pthread_cancel(forever));
 	t_check("still joinable", t_join(forever) == PTHREAD_CANCELED);

@@ -4,7 +4,7 @@
 
 #include <linux/futex.h>
 
-static int first, second;
+static int first, second, unused;
 static int woken;
 
 static long futex(int *addr, int op, int value, intptr_t value2, int *addr2, int value3)
@@ -75,12 +75,12 @@ int main(void)
 	      futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, 9, &second,
 		    FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_GT, 100)));
 	t_say("woken %d second is %d", count(), second);
-	futex(&first, FUTEX_WAKE_OP_PRIVATE, 0, 0, &second,
+	futex(&unused, FUTEX_WAKE_OP_PRIVATE, 1, 0, &second,
 	      FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 3, FUTEX_OP_CMP_EQ, 0));
 	t_say("or with a shift: %d", second);
-	futex(&first, FUTEX_WAKE_OP_PRIVATE, 0, 0, &second,
+	futex(&unused, FUTEX_WAKE_OP_PRIVATE, 1, 0, &second,
 	      FUTEX_OP(FUTEX_OP_ANDN, 1, FUTEX_OP_CMP_EQ, 0));
-	futex(&first, FUTEX_WAKE_OP_PRIVATE, 0, 0, &second,
+	futex(&unused, FUTEX_WAKE_OP_PRIVATE, 1, 0, &second,
 	      FUTEX_OP(FUTEX_OP_XOR, 7, FUTEX_OP_CMP_EQ, 0));
 	t_say("andn and xor: %d", second);
 	finish(threads);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time slices: a coroutine that computes does not keep the others waiting. The timer counts the
+ * carrier's processor time, so it stands still while the carrier sleeps.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "carrier.h"
+#include "helper.h"
+#include "raw.h"
+
+#define NS 1000000000
+
+static uint64_t slice = 10000000;
+static int timer = -1;
+static bool armed;
+
+static void set(uint64_t ns)
+{
+	struct itimerspec its = {
+		.it_interval = {(time_t)(ns / NS), (long)(ns % NS)},
+		.it_value = {(time_t)(ns / NS), (long)(ns % NS)},
+	};
+
+	raw4(__NR_timer_settime, timer, 0, &its, 0);
+	armed = ns;
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	if (info->si_code != SI_TIMER) {
+		interruptible_signal(&uc->uc_mcontext.gregs[REG_RIP]);
+		return;
+	}
+	if (this_carrier()->foreign)
+		return;
+	if (this_carrier()->alive < 2) {
+		set(0);
+		return;
+	}
+	/* In our own text it is seen when the call ends; in the program's, now. */
+	this_carrier()->slice_over = true;
+	if (sched_hooks.tick && sched_hooks.tick(uc))
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)carrier_interrupted_entry;
+}
+
+void own_signal_init(void)
+{
+	struct {
+		void (*handler)(int, siginfo_t *, void *);
+		uint64_t flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} act = {on_signal, SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+		 signal_restorer, ~0UL};
+
+	raw4(__NR_rt_sigaction, OWN_SIGNAL, &act, 0, 8);
+}
+
+void preempt_slice(uint64_t ns)
+{
+	slice = ns;
+}
+
+void preempt_start(struct carrier *ca)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = OWN_SIGNAL};
+
+	(void)ca;
+	if (!slice || armed || !sched_hooks.tick)
+		return;
+	if (timer < 0) {
+		ev._sigev_un._tid = (int)raw0(__NR_gettid);
+		if (raw3(__NR_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &timer)) {
+			timer = -1;
+			return; /* RLIMIT_SIGPENDING: the program still runs, without slices */
+		}
+		own_signal_init();
+	}
+	set(slice);
+}
+
+/* timer_create(2): the child has none. */
+void preempt_after_fork(void)
+{
+	timer = -1;
+	armed = false;
+}

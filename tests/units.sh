@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs every unit suite that is built.
+#
+# usage: tests/units.sh [--loop N] [--only PATTERN]
+# environment: BUILD  the build folder (default build)
+
+set -u
+
+usage() {
+	echo "usage: $0 [--loop N] [--only PATTERN]" >&2
+	exit 2
+}
+
+loops=1 only='*'
+while [ $# -gt 0 ]; do
+	case $1 in
+	--loop) [ $# -ge 2 ] || usage; loops=$2; shift 2 ;;
+	--only) [ $# -ge 2 ] || usage; only=$2; shift 2 ;;
+	*) usage ;;
+	esac
+done
+case $loops in '' | *[!0-9]* | 0) usage ;; esac
+
+build=${BUILD:-build}
+limit=60
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+# a test that dies of a signal on purpose must not leave a core
+ulimit -c 0
+export CK_VERBOSITY=normal CK_FORK=yes
+unset CK_RUN_SUITE CK_RUN_CASE CK_INCLUDE_TAGS CK_EXCLUDE_TAGS
+status=0
+
+# fail NAME WHY
+fail() {
+	echo "not ok - units/$1 # $2"
+	grep -aE ':[FES]:' "$work/out" | head -n 16 | cut -c 1-300 | sed 's/^/# /'
+	tail -n 6 "$work/err" | cut -c 1-300 | sed 's/^/# stderr: /'
+	status=1
+}
+
+# run NAME WHERE
+run() {
+	local name=$1 where=$2 result
+
+	# libcheck takes its tests along on SIGTERM, which it could not on SIGKILL; the braces
+	# swallow bash's own line on a child that was killed
+	{
+		timeout -k 5 "$limit" "$build/tests/check_$name" >"$work/out" 2>"$work/err" </dev/null
+		result=$?
+	} 2>/dev/null
+	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: .*/\1/p' "$work/out" | tail -n 1)
+	if [ "$result" -eq 124 ] || [ "$result" -eq 137 ]; then
+		fail "$name" "killed after $limit s$where"
+	elif [ "$result" -ge 128 ]; then
+		fail "$name" "died of signal $(kill -l $((result - 128)))$where"
+	elif [ "$result" -ne 0 ]; then
+		fail "$name" "$(sed -n 's/^[0-9]*%: Checks: //p' "$work/out" | tail -n 1) failed of them$where"
+	elif [ -z "$checks" ] || [ "$checks" -eq 0 ]; then
+		fail "$name" "ran no check$where"
+	else
+		return 0
+	fi
+	return 1
+}
+
+names=()
+for program in "$build"/tests/check_*; do
+	name=${program##*/check_}
+	# shellcheck disable=SC2254 # the option is a pattern
+	case $name in *.*) continue ;; $only) ;; *) continue ;; esac
+	[ -f "$program" ] && [ -x "$program" ] && names+=("$name")
+done
+if [ ${#names[@]} -eq 0 ]; then
+	echo "not ok - units # no suite matches in $build/tests"
+	exit 1
+fi
+
+for name in "${names[@]}"; do
+	for ((round = 1; round <= loops; round++)); do
+		where=
+		[ "$loops" -eq 1 ] || where=" (round $round of $loops)"
+		run "$name" "$where" || continue 2
+	done
+	echo "ok - units/$name ($checks checks)"
+done
+exit $status
