@@ -23,8 +23,8 @@ TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ri
 
 # Everything behind a door: no libc, no vector registers (they are the program's), no canary (it
 # would be read through the program's TLS), no calls to memcpy made up by the compiler.
-CORE := -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
-	-fno-tree-loop-distribute-patterns -fno-builtin
+CORE := -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-builtin \
+	$(if $(findstring clang,$(shell $(CC) --version)),,-fno-tree-loop-distribute-patterns)
 WARN := -Wall -Wextra
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -MMD -MP -fPIC -fvisibility=hidden \
 	-fno-strict-aliasing -I$(BUILD)
@@ -44,6 +44,7 @@ comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
 .PHONY: all run test bench soak install clean analyze format setup test-setup tests
 all: $(BUILD)/libcopatch.so $(BUILD)/copatch
+	@:
 
 $(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
 	$(call say,LD,$@)

@@ -9,7 +9,7 @@
 
 #define STACK_SIZE (256UL << 10)
 /* After so many calls and switches the loop is looked at, so that I/O and timers never starve. */
-#define TICKS	   64
+#define TICKS 64
 
 #define SET_GS 0x1001 /* asm/prctl.h */
 #define SET_FS 0x1002
@@ -68,7 +68,8 @@ static void xsave(void *to)
 {
 	__asm__ volatile("xsave64 (%0)"
 			 :
-			 : "r"(to), "a"((uint32_t)co_vector_mask), "d"((uint32_t)(co_vector_mask >> 32))
+			 : "r"(to), "a"((uint32_t)co_vector_mask),
+			   "d"((uint32_t)(co_vector_mask >> 32))
 			 : "memory");
 }
 
@@ -301,8 +302,8 @@ static struct coroutine *runq_pop(struct carrier *ca)
  * The end of a call, or a further try of it. True: the coroutine may go on in program text;
  * false: it has parked, or it is no more.
  */
-static bool call_ends(struct carrier *ca, struct coroutine *co,
-		      long (*again)(struct coroutine *), long result)
+static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(struct coroutine *),
+		      long result)
 {
 	for (;;) {
 		if (ca->current != co)
@@ -440,8 +441,7 @@ void sched_after_fork(void)
 {
 	struct carrier *ca = this_carrier();
 
-	list_for_each_safe(l, tmp, &ca->all)
-	{
+	list_for_each_safe (l, tmp, &ca->all) {
 		struct coroutine *co = container_of(l, struct coroutine, all);
 
 		if (co != ca->current)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The carrier's own state, for the scheduler's files and for the doors that the kernel enters by. */
+/* The carrier's own state, for the scheduler's files and for the doors that the kernel enters by.
+ */
 #ifndef COPATCH_CARRIER_H
 #define COPATCH_CARRIER_H
 
@@ -18,7 +19,7 @@ struct timer_entry {
 struct timer_heap {
 	struct timer_entry *entry;
 	uint32_t count, room;
-	int fd;		/* timerfd, -1 until needed */
+	int fd;         /* timerfd, -1 until needed */
 	uint64_t armed; /* what it was last set to, 0 none */
 };
 
@@ -29,7 +30,7 @@ struct carrier {
 	uint64_t stack_top;
 	uint64_t exit_rip;
 	volatile uint32_t attention; /* something was noted: see sched_hooks.attend */
-	uint32_t foreign;	     /* this kernel thread runs no coroutines: calls go native */
+	uint32_t foreign;            /* this kernel thread runs no coroutines: calls go native */
 
 	/* Part 2: read by the kernel at every system call, 0 allow, 1 block, nothing else. */
 	volatile uint8_t selector;
@@ -46,14 +47,14 @@ struct carrier {
 	unsigned long alive;
 	unsigned ticks; /* switches and calls since the loop was last looked at */
 	volatile bool slice_over;
-	uint64_t since;	 /* time-stamp count at the last switch */
+	uint64_t since;  /* time-stamp count at the last switch */
 	uint64_t cycles; /* sum of all coroutines', the ended ones too */
 	struct slab coroutines, vectors;
 
 	/* Part 4: owned by loop.c. */
 	struct ev_loop *loop; /* NULL: make a new one before use */
-	int epoll_fd;	      /* libev's, -1 unknown */
-	int kick;	      /* eventfd that ends the loop's wait, -1 none */
+	int epoll_fd;         /* libev's, -1 unknown */
+	int kick;             /* eventfd that ends the loop's wait, -1 none */
 	struct loop_fd *dirty;
 	struct slab fd_waits;
 	/* Part 5: owned by timer.c. */

@@ -6,10 +6,10 @@
 /* One line on stderr with the place in our code, then SIGABRT. */
 _Noreturn void check_failed(const char *what, const char *file, int line);
 
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (__builtin_expect(!(cond), 0))                                                  \
-			check_failed(#cond, __FILE__, __LINE__);                                   \
+#define CHECK(cond)                                              \
+	do {                                                     \
+		if (__builtin_expect(!(cond), 0))                \
+			check_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 
 #endif

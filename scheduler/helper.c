@@ -18,7 +18,7 @@
 
 #define STACK_SIZE (32UL << 10)
 /* Calls that end by themselves share so many helpers; those that may wait for ever get one each. */
-#define BOUNDED	   8
+#define BOUNDED 8
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_TAKEN };
 
@@ -28,14 +28,14 @@ struct helper_job {
 	struct helper *helper;
 	long nr, arg[6];
 	long result;
-	int tid;	      /* of the helper, once it has begun */
+	int tid; /* of the helper, once it has begun */
 	volatile uint32_t interrupted;
 	volatile uint8_t state;
 	bool bounded;
 };
 
 struct helper {
-	struct helper *next;	/* among the idle */
+	struct helper *next;    /* among the idle */
 	struct helper_job *job; /* what to do now */
 	volatile uint32_t wake; /* futex word: 1 when `job` is set */
 };
@@ -44,7 +44,7 @@ static struct {
 	struct slab jobs, helpers;
 	struct helper *idle;
 	struct helper_job *queue, **queue_tail; /* bounded jobs that wait for a helper */
-	struct helper_job *done;		/* pushed by helpers, taken by the carrier */
+	struct helper_job *done;                /* pushed by helpers, taken by the carrier */
 	unsigned count, bounded;
 	int event; /* eventfd: `done` is not empty */
 } pool = {.event = -1};
@@ -77,7 +77,8 @@ static _Noreturn void helper_main(struct helper *h)
 		do
 			job->result = interruptible_syscall(job->nr, job->arg, &job->interrupted);
 		/* The interruption was meant for the job before. */
-		while (job->result == -EINTR && !__atomic_load_n(&job->interrupted, __ATOMIC_SEQ_CST));
+		while (job->result == -EINTR &&
+		       !__atomic_load_n(&job->interrupted, __ATOMIC_SEQ_CST));
 		__atomic_store_n(&job->state, JOB_DONE, __ATOMIC_RELEASE);
 		push_done(job);
 	}

@@ -10,7 +10,7 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {
@@ -59,7 +59,7 @@ static inline void list_take(struct list *to, struct list *from)
 	list_init(from);
 }
 
-#define list_for_each(pos, head)                                                                   \
+#define list_for_each(pos, head) \
 	for (struct list *pos = (head)->next; pos && pos != (head); pos = pos->next)
 
 #define list_for_each_safe(pos, tmp, head)                                                         \

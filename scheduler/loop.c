@@ -17,8 +17,8 @@
 #include "raw.h"
 
 #define CHUNK_BITS 10
-#define CHUNK	   (1 << CHUNK_BITS)
-#define TOP	   (1 << 20) /* covers every number up to 2^30, the kernel's limit */
+#define CHUNK      (1 << CHUNK_BITS)
+#define TOP        (1 << 20) /* covers every number up to 2^30, the kernel's limit */
 
 /*
  * Numbers for our own descriptors: out of the way of what a program opens first, and not so high
@@ -33,8 +33,8 @@ struct loop_fd {
 	void (*fn)(void *); /* one of our own descriptors: called instead of waking */
 	void *arg;
 	uint32_t generation; /* of the loop that `active` speaks of */
-	uint8_t active;	     /* wait_events that libev watches for */
-	bool fresh;	     /* the number names another file than the one that libev knows */
+	uint8_t active;      /* wait_events that libev watches for */
+	bool fresh;          /* the number names another file than the one that libev knows */
 	bool dirty;
 };
 
@@ -57,8 +57,8 @@ int loop_init(struct carrier *ca)
 		void *to;
 		const char *name;
 	} need[] = {
-		{&ev.loop_new, "ev_loop_new"},	 {&ev.loop_destroy, "ev_loop_destroy"},
-		{&ev.run, "ev_run"},		 {&ev.io_start, "ev_io_start"},
+		{&ev.loop_new, "ev_loop_new"}, {&ev.loop_destroy, "ev_loop_destroy"},
+		{&ev.run, "ev_run"},           {&ev.io_start, "ev_io_start"},
 		{&ev.io_stop, "ev_io_stop"},
 	};
 	void *lib = dlmopen(LM_ID_NEWLM, "libev.so.4", RTLD_NOW | RTLD_LOCAL);
@@ -90,7 +90,8 @@ int fd_move_high(int fd)
 	if (fd < 0)
 		return fd;
 	raw2(__NR_getrlimit, RLIMIT_NOFILE, &lim);
-	high = raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
+	high = raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC,
+		    lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
 	if (raw_failed(high))
 		return fd;
 	raw1(__NR_close, fd);
@@ -147,8 +148,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 		f->fn(f->arg);
 		return;
 	}
-	list_for_each_safe(l, tmp, &f->waiters)
-	{
+	list_for_each_safe (l, tmp, &f->waiters) {
 		struct fd_wait *w = container_of(l, struct fd_wait, link);
 		int want = (w->events & WAIT_READ ? EV_READ : 0) |
 			   (w->events & WAIT_WRITE ? EV_WRITE : 0);
@@ -266,8 +266,7 @@ static void flush(struct carrier *ca)
 
 		ca->dirty = f->dirty_next;
 		f->dirty = false;
-		list_for_each(l, &f->waiters)
-		{
+		list_for_each (l, &f->waiters) {
 			struct fd_wait *w = container_of(l, struct fd_wait, link);
 
 			want |= (uint8_t)w->events;

@@ -55,8 +55,8 @@ void own_signal_init(void)
 		uint64_t flags;
 		void (*restorer)(void);
 		uint64_t mask;
-	} act = {on_signal, SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
-		 signal_restorer, ~0UL};
+	} act = {on_signal, SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */, signal_restorer,
+		 ~0UL};
 
 	raw4(__NR_rt_sigaction, OWN_SIGNAL, &act, 0, 8);
 }

@@ -26,13 +26,12 @@ static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
-#define raw0(nr)	     raw6(nr, 0, 0, 0, 0, 0, 0)
-#define raw1(nr, a)	     raw6(nr, (long)(a), 0, 0, 0, 0, 0)
-#define raw2(nr, a, b)	     raw6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define raw3(nr, a, b, c)    raw6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define raw4(nr, a, b, c, d) raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define raw5(nr, a, b, c, d, e)                                                                    \
-	raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define raw0(nr)                raw6(nr, 0, 0, 0, 0, 0, 0)
+#define raw1(nr, a)             raw6(nr, (long)(a), 0, 0, 0, 0, 0)
+#define raw2(nr, a, b)          raw6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define raw3(nr, a, b, c)       raw6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define raw4(nr, a, b, c, d)    raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define raw5(nr, a, b, c, d, e) raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 static inline bool raw_failed(long ret)
 {

@@ -22,7 +22,7 @@
 #define BLOCKED (-70000L)
 
 enum wake {
-	WAKE_EVENT = 1,	  /* a descriptor, a queue or a helper */
+	WAKE_EVENT = 1,   /* a descriptor, a queue or a helper */
 	WAKE_TIMEOUT = 2, /* the deadline has passed */
 	WAKE_SIGNAL = 4,  /* from outside: leave the call */
 };
@@ -34,7 +34,7 @@ enum park { PARK_FD, PARK_TIME, PARK_QUEUE, PARK_HELPER, PARK_OTHER, PARK_CAUSES
 
 /* How much of a context must survive a switch. */
 enum abi {
-	ABI_C,	     /* it called a function: the vector registers are dead */
+	ABI_C,       /* it called a function: the vector registers are dead */
 	ABI_SYSCALL, /* it stands at a system call or anywhere: all of them live */
 };
 
@@ -55,16 +55,16 @@ struct coroutine {
 
 	/* Part 2: owned by carrier.c. */
 	long (*again)(struct coroutine *co); /* what it waits in; NULL while it runs */
-	struct list run;		     /* run queue */
-	struct list all;		     /* registry */
-	void *vector;			     /* saved vector state, NULL when dead */
+	struct list run;                     /* run queue */
+	struct list all;                     /* registry */
+	void *vector;                        /* saved vector state, NULL when dead */
 	uint32_t mxcsr;
 	uint16_t fcw;
 	uint8_t abi;
 	bool fresh_vector; /* starts a handler: give it the initial vector state */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
-	bool notice; /* see sched_hooks.before_run */
+	bool notice;  /* see sched_hooks.before_run */
 	uint8_t woke; /* enum wake, for `again` */
 
 	/* Part 3: owned by the wait_* functions. */

@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 struct slab {
-	size_t size;	/* of one object, a multiple of 64 */
-	void *free;	/* chain through the first word of each free object */
-	char *bump;	/* untouched rest of the newest chunk */
-	size_t left;	/* bytes in it */
+	size_t size; /* of one object, a multiple of 64 */
+	void *free;  /* chain through the first word of each free object */
+	char *bump;  /* untouched rest of the newest chunk */
+	size_t left; /* bytes in it */
 };
 
 void slab_init(struct slab *s, size_t size);
@@ -22,7 +22,8 @@ void slab_free(struct slab *s, void *p);
 void *mem_pages(size_t size) __attribute__((warn_unused_result));
 void mem_pages_free(void *p, size_t size);
 
-/* A stack of `size` bytes above one inaccessible page; returns its lowest usable address or NULL. */
+/* A stack of `size` bytes above one inaccessible page; returns its lowest usable address or NULL.
+ */
 void *mem_stack(size_t size) __attribute__((warn_unused_result));
 
 #endif

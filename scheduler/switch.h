@@ -4,23 +4,23 @@
 #define COPATCH_SWITCH_H
 
 /* Offsets in struct co_regs and struct carrier, for the assembler; checked in carrier.c. */
-#define R_R8	0
-#define R_R9	8
-#define R_R10	16
-#define R_R11	24
-#define R_R12	32
-#define R_R13	40
-#define R_R14	48
-#define R_R15	56
-#define R_RDI	64
-#define R_RSI	72
-#define R_RBP	80
-#define R_RBX	88
-#define R_RDX	96
-#define R_RAX	104
-#define R_RCX	112
-#define R_RSP	120
-#define R_RIP	128
+#define R_R8    0
+#define R_R9    8
+#define R_R10   16
+#define R_R11   24
+#define R_R12   32
+#define R_R13   40
+#define R_R14   48
+#define R_R15   56
+#define R_RDI   64
+#define R_RSI   72
+#define R_RBP   80
+#define R_RBX   88
+#define R_RDX   96
+#define R_RAX   104
+#define R_RCX   112
+#define R_RSP   120
+#define R_RIP   128
 #define R_FLAGS 136
 
 #define CA_CURRENT   8

@@ -17,7 +17,7 @@ void timer_init(struct carrier *ca)
 
 uint64_t time_now(int clock)
 {
-	struct timespec ts;
+	struct timespec ts = {0, 0};
 
 	raw2(__NR_clock_gettime, clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;

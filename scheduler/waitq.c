@@ -42,8 +42,7 @@ unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits)
 {
 	unsigned woken = 0;
 
-	list_for_each_safe(l, tmp, bucket_of(key))
-	{
+	list_for_each_safe (l, tmp, bucket_of(key)) {
 		struct coroutine *co = container_of(l, struct coroutine, queue_link);
 
 		if (woken == n)
@@ -63,13 +62,12 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n)
 
 	if (from == to) {
 		/* The order stays as it is; only the number counts. */
-		list_for_each(l, bucket_of(from))
+		list_for_each (l, bucket_of(from))
 			moved += container_of(l, struct coroutine, queue_link)->queue_key == from &&
 				 moved < n;
 		return moved;
 	}
-	list_for_each_safe(l, tmp, bucket_of(from))
-	{
+	list_for_each_safe (l, tmp, bucket_of(from)) {
 		struct coroutine *co = container_of(l, struct coroutine, queue_link);
 
 		if (moved == n)
@@ -87,8 +85,7 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n)
 /* The longest waiting coroutine of `key`, or NULL. */
 struct coroutine *waitq_first(uint64_t key)
 {
-	list_for_each(l, bucket_of(key))
-	{
+	list_for_each (l, bucket_of(key)) {
 		struct coroutine *co = container_of(l, struct coroutine, queue_link);
 
 		if (co->queue_key == key)

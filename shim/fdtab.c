@@ -10,7 +10,7 @@
 #include "../scheduler/slab.h"
 
 #define CHUNK_BITS 12
-#define TOP	   (1 << 18)
+#define TOP        (1 << 18)
 
 struct fd_entry {
 	uint8_t kind;
@@ -49,7 +49,7 @@ static struct fd_entry *get(int fd)
 enum fd_kind fd_kind(int fd)
 {
 	struct fd_entry *e = get(fd);
-	struct stat st;
+	struct stat st = {0};
 
 	if (e->kind != FD_UNKNOWN)
 		return e->kind;
@@ -60,7 +60,8 @@ enum fd_kind fd_kind(int fd)
 	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
 		e->kind = FD_FILE;
 	/* Documentation/admin-guide/devices.txt: 3, 4, 5 and 136 to 143 are terminals. */
-	else if (S_ISCHR(st.st_mode) && (major(st.st_rdev) - 3U < 3 || major(st.st_rdev) - 136U < 8))
+	else if (S_ISCHR(st.st_mode) &&
+		 (major(st.st_rdev) - 3U < 3 || major(st.st_rdev) - 136U < 8))
 		e->kind = FD_TTY;
 	else
 		e->kind = FD_STREAM;

@@ -66,19 +66,20 @@ INLINE long edge(long ret)
 	return -1;
 }
 
-#define CALL(nr, a, b, c, d, e, f)                                                                 \
-	edge(enter_cancellable(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
-#define CALL_PLAIN(nr, a, b, c, d, e, f)                                                           \
+#define CALL(nr, a, b, c, d, e, f)                                                        \
+	edge(enter_cancellable(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), \
+			       (long)(f)))
+#define CALL_PLAIN(nr, a, b, c, d, e, f) \
 	edge(enter(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 
 /*
  * Where another preloaded library defines the function too, it is handed on to that: what comes
  * out at its other end reaches us by the back door. The pointers are NULL where libc is next.
  */
-#define FORWARD(name, ...)                                                                         \
-	do {                                                                                       \
-		if (next.name)                                                                     \
-			return next.name(__VA_ARGS__);                                             \
+#define FORWARD(name, ...)                             \
+	do {                                           \
+		if (next.name)                         \
+			return next.name(__VA_ARGS__); \
 	} while (0)
 
 #define NEXT(name) __typeof__(name) *name;
@@ -91,9 +92,9 @@ void front_resolve(bool (*is_libc)(const void *))
 {
 	void *sym;
 
-#define NEXT(name)                                                                                 \
-	sym = dlsym(RTLD_NEXT, #name);                                                             \
-	if (sym && !is_libc(sym))                                                                  \
+#define NEXT(name)                     \
+	sym = dlsym(RTLD_NEXT, #name); \
+	if (sym && !is_libc(sym))      \
 		memcpy(&next.name, &sym, sizeof(sym));
 #include "interpose_list.h"
 #undef NEXT

@@ -65,7 +65,8 @@ void report_print(void)
 			log_line(LOG_ERROR, "parks for %s %u", causes[i], sched_stats.parks[i]);
 	for (int nr = 0; nr < SYS_COUNT; nr++)
 		if (held[nr].count)
-			log_line(LOG_ERROR, "%s held the carrier over 10 ms %u times, at most %u ms",
+			log_line(LOG_ERROR,
+				 "%s held the carrier over 10 ms %u times, at most %u ms",
 				 names[nr] ? names[nr] : "unknown call",
 				 (unsigned long)held[nr].count, (unsigned long)held[nr].longest_ms);
 }

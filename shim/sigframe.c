@@ -8,13 +8,13 @@
 #include "signals.h"
 #include "usercopy.h"
 
-#define FP_XSTATE_MAGIC1 0x46505853U
-#define FP_XSTATE_MAGIC2 0x46505845U
-#define UC_FP_XSTATE	 1
-#define UC_SIGCONTEXT_SS 2
+#define FP_XSTATE_MAGIC1     0x46505853U
+#define FP_XSTATE_MAGIC2     0x46505845U
+#define UC_FP_XSTATE         1
+#define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
-#define SA_RESTORER_FLAG 0x04000000UL
-#define VECTOR_MAX	 (16U << 10)
+#define SA_RESTORER_FLAG     0x04000000UL
+#define VECTOR_MAX           (16U << 10)
 
 /* The kernel's struct sigcontext; the registers are in the order of struct co_regs. */
 struct kernel_sigcontext {

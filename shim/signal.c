@@ -34,8 +34,7 @@ void signal_thread_init(struct thread *th, const struct thread *parent)
 
 static void flush(struct signal_queue *q, uint64_t set)
 {
-	list_for_each_safe(l, tmp, &q->entries)
-	{
+	list_for_each_safe (l, tmp, &q->entries) {
 		struct entry *e = container_of(l, struct entry, link);
 
 		if (!(SIGBIT(e->info.si_signo) & set))
@@ -49,8 +48,7 @@ static void flush(struct signal_queue *q, uint64_t set)
 /* A thread that should have had a signal of the process is gone: let another have it. */
 static void wake_for_process(void)
 {
-	list_for_each(l, co_registry())
-	{
+	list_for_each (l, co_registry()) {
 		struct thread *th = container_of(l, struct thread, co.all);
 
 		if (process_pending.set & ~th->mask) {
@@ -95,14 +93,13 @@ static uint64_t ignored_set(void)
 void signal_discard(int sig)
 {
 	flush(&process_pending, SIGBIT(sig));
-	list_for_each(l, co_registry())
+	list_for_each (l, co_registry())
 		flush(&container_of(l, struct thread, co.all)->pending, SIGBIT(sig));
 }
 
 void signal_hand_back(uint64_t set)
 {
-	list_for_each_safe(l, tmp, &process_pending.entries)
-	{
+	list_for_each_safe (l, tmp, &process_pending.entries) {
 		siginfo_t info = container_of(l, struct entry, link)->info;
 
 		if (SIGBIT(info.si_signo) & set && sigreal_hand_back(&info))
@@ -134,8 +131,7 @@ static struct thread *choose(uint64_t bit)
 {
 	struct thread *fallback = NULL;
 
-	list_for_each(l, co_registry())
-	{
+	list_for_each (l, co_registry()) {
 		struct thread *th = container_of(l, struct thread, co.all);
 
 		if (!wants(th, bit))
@@ -154,7 +150,7 @@ void signal_post(struct thread *th, const siginfo_t *info, bool forced)
 	uint64_t bit = SIGBIT(sig);
 	struct thread *to = th ? th : choose(bit);
 
-	if (forced && (th->mask & bit || signal_ignored(sig))) {
+	if (th && forced && (th->mask & bit || signal_ignored(sig))) {
 		/* force_sig_info in kernel/signal.c */
 		signal_action[sig].handler = (uint64_t)SIG_DFL;
 		th->mask &= ~bit;
@@ -197,8 +193,7 @@ static bool take_from(struct signal_queue *q, int sig, siginfo_t *info)
 
 	if (!(q->set & SIGBIT(sig)))
 		return false;
-	list_for_each(l, &q->entries)
-	{
+	list_for_each (l, &q->entries) {
 		struct entry *e = container_of(l, struct entry, link);
 
 		if (e->info.si_signo != sig)
@@ -278,8 +273,8 @@ void signal_deliver(struct coroutine *co)
 		}
 		if (act.flags & SA_RESETHAND)
 			signal_action[sig].handler = (uint64_t)SIG_DFL;
-		signal_set_mask(th, th->mask | act.mask |
-					    (act.flags & SA_NODEFER ? 0 : SIGBIT(sig)));
+		signal_set_mask(th,
+				th->mask | act.mask | (act.flags & SA_NODEFER ? 0 : SIGBIT(sig)));
 		ignored = ignored_set();
 	}
 	if (th->call.mask_saved) {

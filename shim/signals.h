@@ -9,16 +9,16 @@
 
 #include "thread.h"
 
-#define SIGBIT(n) (1UL << ((n) - 1))
+#define SIGBIT(n) (1UL << ((n)-1))
 /* Raised by the processor for what the running text did. */
-#define SIG_SYNCHRONOUS                                                                            \
-	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) |    \
+#define SIG_SYNCHRONOUS                                                                         \
+	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | \
 	 SIGBIT(SIGSYS))
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31) /* linux/signal.h */
 #endif
 #define SIG_UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
-#define SIG_IGNORED_BY_DEFAULT                                                                     \
+#define SIG_IGNORED_BY_DEFAULT \
 	(SIGBIT(SIGCHLD) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH) | SIGBIT(SIGCONT))
 
 /* The kernel's struct sigaction. */

@@ -18,7 +18,7 @@
 #include "usercopy.h"
 
 #define SA_RESTORER_FLAG 0x04000000UL
-#define RING		 256
+#define RING             256
 
 const char *text_begin, *text_end, *front_begin, *front_end;
 
@@ -34,7 +34,7 @@ static struct {
 	volatile unsigned head, tail;
 } ring;
 
-static uint64_t caught;	   /* signals that have our handler */
+static uint64_t caught;    /* signals that have our handler */
 static uint64_t to_kernel; /* held back in the kernel's queue, for a signalfd */
 static uint64_t signalfds; /* some signalfd is for these */
 
@@ -210,8 +210,7 @@ void sigreal_signalfd(uint64_t set)
 
 static bool somebody_wants(uint64_t bit)
 {
-	list_for_each(l, co_registry())
-	{
+	list_for_each (l, co_registry()) {
 		struct thread *th = container_of(l, struct thread, co.all);
 
 		if (!(th->mask & bit) || th->call.sigwait & bit)

@@ -37,7 +37,6 @@ void fd_close_own(int fd);
 /* sys_time.c: whom a POSIX timer notifies, NULL the process. */
 struct thread *timer_thread(int timer);
 
-
 #define SYS(name)     long sys_##name(struct thread *th);
 #define RESTART(name) long sys_##name(struct thread *th);
 #include "sys_list.h"

@@ -18,8 +18,8 @@ static struct thread *owner(struct thread *th, int clock)
 	struct thread *of = th;
 
 	if (clock < 0 && (clock & 7) != 7 && clock & CPU_CLOCK_THREAD) {
-		if (~(clock >> 3))
-			of = thread_by_tid(~(clock >> 3));
+		if ((int)(~(unsigned)clock >> 3))
+			of = thread_by_tid((int)(~(unsigned)clock >> 3));
 	} else if (clock != CLOCK_THREAD_CPUTIME_ID) {
 		return NULL;
 	}

@@ -180,7 +180,7 @@ static long open_comm(const struct thread *of, int flags)
 static long open_any(struct thread *th, int dir, uint64_t path, int flags)
 {
 	struct thread *of;
-	struct stat st;
+	struct stat st = {0};
 
 	if (th->call.job)
 		return sys_by_helper(th, false);
@@ -188,8 +188,8 @@ static long open_any(struct thread *th, int dir, uint64_t path, int flags)
 	if (of)
 		return open_comm(of, flags);
 	if (co_alive() > 1 && !(flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) &&
-	    (flags & O_ACCMODE) != O_RDWR &&
-	    !raw4(__NR_newfstatat, dir, path, &st, 0) && S_ISFIFO(st.st_mode))
+	    (flags & O_ACCMODE) != O_RDWR && !raw4(__NR_newfstatat, dir, path, &st, 0) &&
+	    S_ISFIFO(st.st_mode))
 		return sys_by_helper(th, false);
 	return sys_native(th);
 }

@@ -12,7 +12,7 @@
 #include "sys.h"
 #include "usercopy.h"
 
-#define NS 1000000000UL
+#define NS        1000000000UL
 #define MATCH_ALL FUTEX_BITSET_MATCH_ANY
 
 /*
@@ -138,7 +138,8 @@ static long wake_op(struct thread *th)
 	uint32_t code = (uint32_t)th->call.arg[5], old, seen, new;
 	uint32_t op = code >> 28 & 7, cmp = code >> 24 & 15;
 	/* Twelve bits each, with a sign. */
-	uint32_t oparg = (uint32_t)((int)(code << 8) >> 20), cmparg = (uint32_t)((int)(code << 20) >> 20);
+	uint32_t oparg = (uint32_t)((int)(code << 8) >> 20),
+		 cmparg = (uint32_t)((int)(code << 20) >> 20);
 	unsigned woken;
 
 	if (cmp > FUTEX_OP_CMP_GE || op > FUTEX_OP_XOR)
@@ -201,7 +202,8 @@ static long lock_pi(struct thread *th, bool try, bool realtime)
 			return -EDEADLK;
 		seen = word;
 		if (!(word & FUTEX_TID_MASK)) {
-			if (user_cas32(at, &seen, (word & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | tid))
+			if (user_cas32(at, &seen,
+				       (word & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | tid))
 				return -EFAULT;
 			if (seen == word)
 				return 0;

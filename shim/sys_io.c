@@ -101,10 +101,10 @@ static long read_now(struct thread *th, const struct iovec *iov, long count, lon
  */
 static bool tty_native(const struct thread *th)
 {
-	int group, fd = call_fd(th);
+	int group = 0, fd = call_fd(th);
 
-	return fd_nonblocking(fd) || (!raw3(__NR_ioctl, fd, TIOCGPGRP, &group) &&
-				      group != raw1(__NR_getpgid, 0));
+	return fd_nonblocking(fd) ||
+	       (!raw3(__NR_ioctl, fd, TIOCGPGRP, &group) && group != raw1(__NR_getpgid, 0));
 }
 
 static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long flags)
@@ -164,7 +164,7 @@ static long cut(struct iovec *iov, long count, uint64_t most)
 
 static bool is_pipe(int fd)
 {
-	struct stat st;
+	struct stat st = {0};
 
 	return !raw2(__NR_fstat, fd, &st) && S_ISFIFO(st.st_mode);
 }

@@ -126,7 +126,7 @@ long sys_mremap(struct thread *th)
 long sys_shmat(struct thread *th)
 {
 	long at = sys_native(th);
-	struct shmid_ds ds;
+	struct shmid_ds ds = {0};
 
 	if (raw_failed(at) || raw3(__NR_shmctl, th->call.arg[0], IPC_STAT, &ds))
 		return at;

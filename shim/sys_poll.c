@@ -12,8 +12,8 @@
 #include "sys.h"
 #include "usercopy.h"
 
-#define NS	   1000000000UL
-#define SET_FDS	   65536
+#define NS         1000000000UL
+#define SET_FDS    65536
 #define SET_WORDS  (SET_FDS / 64)
 #define READ_SIDE  (POLLIN | POLLRDNORM | POLLRDBAND)
 #define WRITE_SIDE (POLLOUT | POLLWRNORM | POLLWRBAND)

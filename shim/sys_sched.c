@@ -76,7 +76,8 @@ long sys_sched_getaffinity(struct thread *th)
 		   mask);
 	if (raw_failed(len))
 		return len;
-	return user_copy((void *)th->call.arg[2], of->sched.affinity, (uint64_t)len) ? -EFAULT : len;
+	return user_copy((void *)th->call.arg[2], of->sched.affinity, (uint64_t)len) ? -EFAULT
+										     : len;
 }
 
 #define RESET_ON_FORK 0x40000000 /* SCHED_RESET_ON_FORK */
@@ -105,7 +106,8 @@ long sys_sched_setscheduler(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
 
-	return of ? set_policy(of, (int)th->call.arg[1], (uint64_t)th->call.arg[2]) : sys_native(th);
+	return of ? set_policy(of, (int)th->call.arg[1], (uint64_t)th->call.arg[2])
+		  : sys_native(th);
 }
 
 long sys_sched_setparam(struct thread *th)

@@ -19,8 +19,7 @@ long socket_wait(struct thread *th, short events)
 	struct timeval tv = {0, 0};
 	socklen_t len = sizeof(tv);
 
-	if (!th->call.begun &&
-	    !raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, option, &tv, &len) &&
+	if (!th->call.begun && !raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, option, &tv, &len) &&
 	    (tv.tv_sec || tv.tv_usec))
 		call_timeout(th, (uint64_t)tv.tv_sec * 1000000000 + (uint64_t)tv.tv_usec * 1000);
 	return io_wait(th, events);
@@ -76,15 +75,16 @@ static bool send_timed_out(const struct thread *th)
 }
 
 /* One try after another until everything is there, the peer is done, or something ends it. */
-static long receive(struct thread *th, struct msghdr *msg, int flags)
+static long receive(struct thread *th, const struct msghdr *user, int flags)
 {
 	struct iovec iov[IOV_MAX];
-	uint64_t from = (uint64_t)msg->msg_iov, count = msg->msg_iovlen;
+	struct msghdr msg = *user;
+	uint64_t from = (uint64_t)msg.msg_iov, count = msg.msg_iovlen;
 	bool all = waits_for_all(th, flags);
 	long n, left;
 
 	if (!all) {
-		n = raw3(__NR_recvmsg, call_fd(th), msg, flags | MSG_DONTWAIT);
+		n = raw3(__NR_recvmsg, call_fd(th), &msg, flags | MSG_DONTWAIT);
 		return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
 	}
 	for (;;) {
@@ -93,11 +93,11 @@ static long receive(struct thread *th, struct msghdr *msg, int flags)
 			return left;
 		if (!io_length(iov, left))
 			return (long)th->call.done;
-		msg->msg_iov = iov;
-		msg->msg_iovlen = (size_t)left;
+		msg.msg_iov = iov;
+		msg.msg_iovlen = (size_t)left;
 		if (error_waits(th))
 			return (long)th->call.done;
-		n = raw3(__NR_recvmsg, call_fd(th), msg, flags | MSG_DONTWAIT);
+		n = raw3(__NR_recvmsg, call_fd(th), &msg, flags | MSG_DONTWAIT);
 		if (n == -EAGAIN)
 			return socket_wait(th, WAIT_READ);
 		if (n <= 0)
@@ -183,10 +183,11 @@ long sys_recvmmsg(struct thread *th)
 }
 
 /* A blocking send on a stream goes on until all is sent. */
-static long transmit(struct thread *th, struct msghdr *msg, int flags)
+static long transmit(struct thread *th, const struct msghdr *user, int flags)
 {
 	struct iovec iov[IOV_MAX];
-	uint64_t from = (uint64_t)msg->msg_iov, count = msg->msg_iovlen;
+	struct msghdr msg = *user;
+	uint64_t from = (uint64_t)msg.msg_iov, count = msg.msg_iovlen;
 	long left, n;
 
 	if (send_timed_out(th))
@@ -198,12 +199,12 @@ static long transmit(struct thread *th, struct msghdr *msg, int flags)
 		if (th->call.done) {
 			if (!io_length(iov, left) || error_waits(th))
 				return (long)th->call.done;
-			msg->msg_control = NULL; /* it went with the first part */
-			msg->msg_controllen = 0;
+			msg.msg_control = NULL; /* it went with the first part */
+			msg.msg_controllen = 0;
 		}
-		msg->msg_iov = iov;
-		msg->msg_iovlen = (size_t)left;
-		n = raw3(__NR_sendmsg, call_fd(th), msg, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+		msg.msg_iov = iov;
+		msg.msg_iovlen = (size_t)left;
+		n = raw3(__NR_sendmsg, call_fd(th), &msg, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
 			return socket_wait(th, WAIT_WRITE);
 		if (n < 0)

@@ -76,8 +76,7 @@ int thread_init(void)
 
 struct thread *thread_by_tid(int tid)
 {
-	list_for_each(l, co_registry())
-	{
+	list_for_each (l, co_registry()) {
 		struct thread *th = container_of(l, struct thread, co.all);
 
 		if (th->tid == tid)
@@ -245,7 +244,7 @@ static void walk_robust_list(struct thread *th)
 static _Noreturn void end_process(int code)
 {
 	/* Locks that other processes share; the kernel knows of the main thread's only. */
-	list_for_each(l, co_registry())
+	list_for_each (l, co_registry())
 		walk_robust_list(container_of(l, struct thread, co.all));
 	report_print();
 	for (;;)
@@ -344,7 +343,8 @@ long sys_prctl(struct thread *th)
 	switch (th->call.arg[0]) {
 	case PR_SET_NAME:
 		memset(th->name, 0, sizeof(th->name));
-		/* As strncpy_from_user: byte by byte, since the string may end before a bad page. */
+		/* As strncpy_from_user: byte by byte, since the string may end before a bad page.
+		 */
 		for (unsigned i = 0; i < sizeof(th->name) - 1; i++) {
 			if (user_get(th->name[i], th->call.arg[1] + i))
 				return -EFAULT;

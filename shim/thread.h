@@ -15,7 +15,7 @@
 #define ERESTARTNOINTR 513 /* made again in any case */
 #define ERESTARTNOHAND 514 /* EINTR after any handler */
 
-#define NO_RESULT	(-70001L) /* the registers are right as they are */
+#define NO_RESULT (-70001L) /* the registers are right as they are */
 
 struct signal_queue {
 	uint64_t set; /* bit n - 1: signal n is in the queue */
@@ -31,11 +31,11 @@ struct thread {
 		long arg[6];
 		struct helper_job *job;
 		uint64_t deadline; /* nanoseconds of `clock`, once `timed` */
-		uint64_t done;	   /* bytes or messages that went through */
-		uint64_t mask;	   /* to put back when it ends, if `mask_saved` */
+		uint64_t done;     /* bytes or messages that went through */
+		uint64_t mask;     /* to put back when it ends, if `mask_saved` */
 		uint64_t sigwait;  /* blocked signals that end it all the same */
-		int held;	   /* the file, when its number was closed under us; else -1 */
-		int aux;	   /* a descriptor made for this call alone; else -1 */
+		int held;          /* the file, when its number was closed under us; else -1 */
+		int aux;           /* a descriptor made for this call alone; else -1 */
 		int clock;
 		bool front;
 		bool timed;

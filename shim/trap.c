@@ -22,10 +22,10 @@
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
-#define DISPATCH_ON	  1
+#define DISPATCH_ON       1
 #define SYS_USER_DISPATCH 2 /* si_code, asm-generic/siginfo.h */
 #define SA_RESTORER_FLAG  0x04000000UL
-#define STACK_SIZE	  (64UL << 10)
+#define STACK_SIZE        (64UL << 10)
 
 static _Noreturn void go(void)
 {
@@ -74,7 +74,10 @@ static void on_sigsys(int sig, siginfo_t *info, void *context)
 	co->regs.r11 = co->regs.flags;
 	co->abi = ABI_SYSCALL;
 	co->live_vector = true;
-	__asm__ volatile("xrstor64 (%0)" : : "r"(uc->uc_mcontext.fpregs), "a"(-1), "d"(-1) : "memory");
+	__asm__ volatile("xrstor64 (%0)"
+			 :
+			 : "r"(uc->uc_mcontext.fpregs), "a"(-1), "d"(-1)
+			 : "memory");
 	carrier_stack_call(go, ca->stack_top);
 }
 

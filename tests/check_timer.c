@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: deadlines, the heap that holds them and the loop that ends them. */
-/* OBJS: scheduler/timer.o scheduler/carrier.o scheduler/switch_x86_64.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
+/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
 #include <sys/resource.h>
 
 #include "tasks.h"
