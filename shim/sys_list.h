@@ -120,3 +120,6 @@ SYS(semtimedop)
 RESTART(mq_timedsend)
 RESTART(mq_timedreceive)
 SYS(io_getevents)
+/* sys_uring.c */
+SYS(io_uring_enter)
+SYS(io_uring_register)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: the carrier: order, what a switch keeps, fairness, hooks, the child of a fork. */
-/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
+/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
+/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
+/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o */
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "tasks.h"
 
 #define XSTR(x) #x
-#define STR(x)	XSTR(x)
+#define STR(x)  XSTR(x)
 
 /*
  * long registers_kept(op, seed): calls `op` by the front door with known values in every register
@@ -39,45 +41,54 @@ __asm__(".text\n"
 	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
 	"	ret\n"
 	"back_door:\n"
-	"	mov %gs:" STR(CA_CURRENT) ", %rax\n"
-	"	mov %rdi, " STR(R_RDI) "(%rax)\n"
-	"	mov %rbx, " STR(R_RBX) "(%rax); mov %rbp, " STR(R_RBP) "(%rax)\n"
-	"	mov %r12, " STR(R_R12) "(%rax); mov %r13, " STR(R_R13) "(%rax)\n"
-	"	mov %r14, " STR(R_R14) "(%rax); mov %r15, " STR(R_R15) "(%rax)\n"
-	"	pop %rdx\n"
-	"	mov %rdx, " STR(R_RIP) "(%rax); mov %rsp, " STR(R_RSP) "(%rax)\n"
-	"	mov %gs:" STR(CA_STACK) ", %rsp\n"
-	"	mov %rax, %rdi\n"
-	"	call back_door_entered\n"
-	"vectors_kept:\n"
-	"	push %rbx\n"
-	"	mov %rsi, %rbx\n"
-	"	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-	"	movups \\n * 16(%rbx), %xmm\\n\n"
-	"	.endr\n"
-	"	fldt 512(%rbx)\n"
-	"	call back_door\n"
-	"	fstpt 512(%rbx)\n"
-	"	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-	"	movups %xmm\\n, \\n * 16(%rbx)\n"
-	"	.endr\n"
-	"	pop %rbx\n"
-	"	ret\n"
-	"avx_kept:\n"
-	"	push %rbx\n"
-	"	mov %rsi, %rbx\n"
-	"	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-	"	vmovups \\n * 32(%rbx), %ymm\\n\n"
-	"	.endr\n"
-	"	fldt 512(%rbx)\n"
-	"	call back_door\n"
-	"	fstpt 512(%rbx)\n"
-	"	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-	"	vmovups %ymm\\n, \\n * 32(%rbx)\n"
-	"	.endr\n"
-	"	vzeroupper\n"
-	"	pop %rbx\n"
-	"	ret\n");
+	"	mov %gs:" STR(
+		CA_CURRENT) ", %rax\n"
+			    "	mov %rdi, " STR(
+				    R_RDI) "(%rax)\n"
+					   "	mov %rbx, " STR(R_RBX) "(%rax); mov %rbp, " STR(
+						   R_RBP) "(%rax)\n"
+							  "	mov %r12, " STR(R_R12) "(%rax); "
+										       "mov "
+										       "%r13, " STR(
+											       R_R13) "(%rax)\n"
+												      "	mov %r14, " STR(R_R14) "(%rax); mov %r15, " STR(
+													      R_R15) "(%rax)\n"
+														     "	pop %rdx\n"
+														     "	mov %rdx, " STR(R_RIP) "(%rax); mov %rsp, " STR(
+															     R_RSP) "(%rax)\n"
+																    "	mov %gs:" STR(
+																	    CA_STACK) ", %rsp\n"
+																		      "	mov %rax, %rdi\n"
+																		      "	call back_door_entered\n"
+																		      "vectors_kept:\n"
+																		      "	push %rbx\n"
+																		      "	mov %rsi, %rbx\n"
+																		      "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+																		      "	movups \\n * 16(%rbx), %xmm\\n\n"
+																		      "	.endr\n"
+																		      "	fldt 512(%rbx)\n"
+																		      "	call back_door\n"
+																		      "	fstpt 512(%rbx)\n"
+																		      "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+																		      "	movups %xmm\\n, \\n * 16(%rbx)\n"
+																		      "	.endr\n"
+																		      "	pop %rbx\n"
+																		      "	ret\n"
+																		      "avx_kept:\n"
+																		      "	push %rbx\n"
+																		      "	mov %rsi, %rbx\n"
+																		      "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+																		      "	vmovups \\n * 32(%rbx), %ymm\\n\n"
+																		      "	.endr\n"
+																		      "	fldt 512(%rbx)\n"
+																		      "	call back_door\n"
+																		      "	fstpt 512(%rbx)\n"
+																		      "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+																		      "	vmovups %ymm\\n, \\n * 32(%rbx)\n"
+																		      "	.endr\n"
+																		      "	vzeroupper\n"
+																		      "	pop %rbx\n"
+																		      "	ret\n");
 
 long registers_kept(long (*op)(struct task *), uint64_t seed);
 void vectors_kept(long (*op)(struct task *), void *state);
@@ -264,7 +275,8 @@ static void gives_arguments(struct task *t)
 	long a = 0x123456789ab0;
 
 	(void)t;
-	ck_assert_int_eq(co_syscall((long)op_arguments, a, a + 1, a + 2, a + 3, a + 4, a + 5), -4095);
+	ck_assert_int_eq(co_syscall((long)op_arguments, a, a + 1, a + 2, a + 3, a + 4, a + 5),
+			 -4095);
 }
 
 START_TEST(arguments)

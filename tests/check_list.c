@@ -26,7 +26,7 @@ static void check_order(struct list *head, const char *expected)
 	char forward[16] = "", backward[16] = "";
 	size_t n = 0, end = strlen(expected);
 
-	list_for_each(l, head)
+	list_for_each (l, head)
 		forward[n++] = (char)('0' + container_of(l, struct entry, link)->n);
 	ck_assert_str_eq(forward, expected);
 	for (struct list *l = head->prev; l && l != head; l = l->prev)
@@ -41,9 +41,9 @@ START_TEST(zeroed)
 	int n = 0;
 
 	ck_assert(list_empty(&head));
-	list_for_each(l, &head)
+	list_for_each (l, &head)
 		n++;
-	list_for_each_safe(l, tmp, &head)
+	list_for_each_safe (l, tmp, &head)
 		n += l == tmp;
 	ck_assert_int_eq(n, 0);
 	fill(&head, 0, 3);
@@ -91,11 +91,11 @@ START_TEST(delete_while_walking)
 
 	list_init(&head);
 	fill(&head, 0, 6);
-	list_for_each_safe(l, tmp, &head)
+	list_for_each_safe (l, tmp, &head)
 		if (container_of(l, struct entry, link)->n % 2)
 			list_del(l);
 	check_order(&head, "024");
-	list_for_each_safe(l, tmp, &head)
+	list_for_each_safe (l, tmp, &head)
 		list_del(l);
 	ck_assert(list_empty(&head));
 }

@@ -78,6 +78,7 @@ START_TEST(length)
 	memcpy(expected, "copatch: ", 9);
 	memcpy(expected + 9, text, sizeof(expected) - 9);
 	expected[511] = '\n';
+	expected[512] = 0;
 	log_line(LOG_ERROR, "%s", text);
 	check_line(expected);
 	log_line(LOG_ERROR, "%s%d", text, 5L);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: waiting for descriptors, and numbers that come to name other files. */
-/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
+/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
+/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
+/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -61,7 +63,8 @@ static int this_loops_epoll(void)
 		char path[64], to[64] = "";
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (readlink(path, to, sizeof(to) - 1) > 0 && !strcmp(to, "anon_inode:[eventpoll]")) {
+		if (readlink(path, to, sizeof(to) - 1) > 0 &&
+		    !strcmp(to, "anon_inode:[eventpoll]")) {
 			ck_assert_int_lt(found, 0);
 			found = fd;
 		}
@@ -199,9 +202,9 @@ static long op_poll(struct task *t)
 static void polls(struct task *t)
 {
 	for (int i = 0; i < 10; i++) {
-		ck_assert_int_eq(co_syscall((long)op_poll, pipes[0], sock[0], pipes[0], pipes[2],
-					    0, 0),
-				 WAKE_EVENT);
+		ck_assert_int_eq(
+			co_syscall((long)op_poll, pipes[0], sock[0], pipes[0], pipes[2], 0, 0),
+			WAKE_EVENT);
 		ck_assert_int_eq(t->co.fd.fd, -1);
 		ck_assert_ptr_null(t->co.fd.next);
 		note(t->id);

@@ -218,8 +218,8 @@ START_TEST(random_operations)
 			/* One page, so that all of it is one mapping; there must be one. */
 			if (from == to)
 				break;
-			map(area + from * PAGE, PAGE, step % 2 ? MAP_SHARED | MAP_FIXED
-							      : MAP_PRIVATE | MAP_FIXED);
+			map(area + from * PAGE, PAGE,
+			    step % 2 ? MAP_SHARED | MAP_FIXED : MAP_PRIVATE | MAP_FIXED);
 			remap(area + from * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			      area + to * PAGE);
 			model[from] = false;

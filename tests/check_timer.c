@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: deadlines, the heap that holds them and the loop that ends them. */
-/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
+/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
+/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
+/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o */
 #include <sys/resource.h>
 
 #include "tasks.h"
@@ -83,8 +85,7 @@ START_TEST(expiry_order)
 	}
 	for (int i = 0; i < 3 && !woken; i++) {
 		loop_run(ca, false);
-		list_for_each(l, &ca->runq)
-		{
+		list_for_each (l, &ca->runq) {
 			struct coroutine *co = container_of(l, struct coroutine, run);
 
 			ck_assert_uint_eq(co->woke, WAKE_TIMEOUT);
@@ -172,7 +173,8 @@ START_TEST(never_early)
 }
 END_TEST
 
-/* How late a sleep of a lone task ends: what the kernel itself takes, not a tick of milliseconds. */
+/* How late a sleep of a lone task ends: what the kernel itself takes, not a tick of milliseconds.
+ */
 static void sleeps_exactly(struct task *t)
 {
 	uint64_t best = ~0UL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: wait queues by key. */
-/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/helper.o scheduler/helper_x86_64.o scheduler/preempt.o scheduler/slab.o scheduler/mem.o scheduler/check.o */
+/* OBJS: scheduler/carrier.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
+/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
+/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o */
 #include <signal.h>
 
 #include "tasks.h"
@@ -38,8 +40,7 @@ static void check_woken(struct coroutine *const *expected, unsigned n)
 {
 	unsigned i = 0;
 
-	list_for_each(l, &this_carrier()->runq)
-	{
+	list_for_each (l, &this_carrier()->runq) {
 		struct coroutine *co = container_of(l, struct coroutine, run);
 
 		ck_assert_uint_lt(i, n);
@@ -202,7 +203,8 @@ static void model_wake(const uint64_t *keys, int key, unsigned n, uint32_t bits)
 	ck_assert(l == &this_carrier()->runq);
 	ck_assert_uint_eq(woken, expected);
 	while (!list_empty(&this_carrier()->runq)) {
-		struct coroutine *co = container_of(this_carrier()->runq.next, struct coroutine, run);
+		struct coroutine *co =
+			container_of(this_carrier()->runq.next, struct coroutine, run);
 
 		list_del(&co->run);
 		co->runnable = false;

@@ -19,7 +19,7 @@
 #include "unit.h"
 
 #define TASK_STACK (64UL << 10)
-#define MS	   1000000UL /* nanoseconds */
+#define MS         1000000UL /* nanoseconds */
 
 /* Code that runs while vector registers of a task are in the processor. */
 #define NO_VECTOR __attribute__((target("general-regs-only")))
@@ -29,7 +29,7 @@ struct task {
 	void (*body)(struct task *);
 	long (*op)(struct task *);
 	long arg[6];
-	unsigned tries;	  /* of the operation, before this one */
+	unsigned tries;   /* of the operation, before this one */
 	unsigned refused; /* so many results are not accepted: see sched_hooks.finish */
 	int id;
 	char *stack;
@@ -50,9 +50,9 @@ static inline struct task *task_self(void)
 }
 
 #define call3(op, a, b, c) co_syscall((long)(op), (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define call2(op, a, b)	   call3(op, a, b, 0)
-#define call1(op, a)	   call3(op, a, 0, 0)
-#define call0(op)	   call3(op, 0, 0, 0)
+#define call2(op, a, b)    call3(op, a, b, 0)
+#define call1(op, a)       call3(op, a, 0, 0)
+#define call0(op)          call3(op, 0, 0, 0)
 
 /* Notes who came by, for tests of the order. */
 static inline void note(int what)
@@ -69,7 +69,7 @@ static inline void check_log(const int *expected, unsigned n)
 			      task_log[i], expected[i]);
 }
 
-#define CHECK_LOG(...)                                                                             \
+#define CHECK_LOG(...) \
 	check_log((const int[]){__VA_ARGS__}, sizeof((int[]){__VA_ARGS__}) / sizeof(int))
 
 static inline void op_leave(void)
