@@ -35,6 +35,8 @@ static void bad_option(const char *entry)
 
 static void read_options(void)
 {
+	bool no_preempt = false;
+
 	for (char **e = environ; e && *e; e++) {
 		const struct copatch_option *o;
 		const char *value;
@@ -52,9 +54,15 @@ static void read_options(void)
 			bad_option(*e);
 		if (!strcmp(o->name, "stats"))
 			report.wanted = v;
+		else if (!strcmp(o->name, "slice"))
+			preempt_slice((uint64_t)v * 1000000);
+		else if (!strcmp(o->name, "no-preempt"))
+			no_preempt = v;
 		else if (!strcmp(o->name, "log"))
 			log_level = (enum log_level)v;
 	}
+	if (no_preempt)
+		preempt_slice(0);
 }
 
 struct object {

@@ -12,20 +12,28 @@
 #define COPATCH_ENV_PREFIX "COPATCH_"
 
 enum copatch_option_kind {
-	COPATCH_OPT_FLAG, /* --name, or VARIABLE=1; 0 is off */
-	COPATCH_OPT_WORD, /* --name WORD, or VARIABLE=WORD */
+	COPATCH_OPT_FLAG,  /* --name, or VARIABLE=1; 0 is off */
+	COPATCH_OPT_WORD,  /* --name WORD, or VARIABLE=WORD */
+	COPATCH_OPT_COUNT, /* --name N, or VARIABLE=N, from 1 to COPATCH_COUNT_MAX */
 };
+
+#define COPATCH_COUNT_MAX 10000
 
 struct copatch_option {
 	const char *name; /* NULL: a variable without an option */
 	const char *env;
 	enum copatch_option_kind kind;
-	const char *words; /* of a WORD: what it may be, "a|b|c" */
+	const char
+		*words; /* of a WORD: what it may be, "a|b|c"; of a COUNT: the range, for people */
 	const char *help;
 };
 
 static const struct copatch_option copatch_options[] = {
 	{"stats", "COPATCH_STATS", COPATCH_OPT_FLAG, NULL, "print counters on stderr at exit"},
+	{"slice", "COPATCH_SLICE", COPATCH_OPT_COUNT, "1..10000",
+	 "let a thread that computes run so many milliseconds at a time (10)"},
+	{"no-preempt", "COPATCH_NO_PREEMPT", COPATCH_OPT_FLAG, NULL,
+	 "let a thread that computes run until it waits"},
 	{"log", "COPATCH_LOG", COPATCH_OPT_WORD, "error|warn|debug", "report from this level up"},
 };
 
@@ -66,14 +74,26 @@ static inline int copatch_is_env(const char *entry)
 	return !COPATCH_ENV_PREFIX[n];
 }
 
+static inline int copatch_count(const char *value)
+{
+	int n = 0;
+
+	for (; *value >= '0' && *value <= '9' && n <= COPATCH_COUNT_MAX; value++)
+		n = n * 10 + *value - '0';
+	return *value || n < 1 || n > COPATCH_COUNT_MAX ? -1 : n;
+}
+
 /*
- * What VALUE means: 0 or 1 for a flag, the place in the list for a word, -1 when it is none of
- * them. An empty value is the same as an unset variable: ask nothing about it.
+ * What VALUE means: 0 or 1 for a flag, the place in the list for a word, the number for a count,
+ * -1 when it is none of them. An empty value is the same as an unset variable: ask nothing about
+ * it.
  */
 static inline int copatch_option_value(const struct copatch_option *option, const char *value)
 {
 	const char *word = option->kind == COPATCH_OPT_FLAG ? "0|1" : option->words;
 
+	if (option->kind == COPATCH_OPT_COUNT)
+		return copatch_count(value);
 	for (int place = 0;; place++) {
 		size_t n = 0;
 

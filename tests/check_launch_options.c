@@ -10,6 +10,8 @@
 #include "../shim/launch/launch.h"
 #include "../shim/options.h"
 
+static const struct copatch_option a_count = {"count", "COPATCH_COUNT", COPATCH_OPT_COUNT, "1..9",
+						    "help"};
 static const struct copatch_option a_flag = {"f", "COPATCH_F", COPATCH_OPT_FLAG, NULL, ""};
 static const struct copatch_option a_word = {"w", "COPATCH_W", COPATCH_OPT_WORD, "ab|abc|d", ""};
 
@@ -56,6 +58,13 @@ START_TEST(values)
 	ck_assert_int_eq(copatch_option_value(&a_word, "d"), 2);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(copatch_option_value(&a_word, bad[i]) == -1, "%s", bad[i]);
+	ck_assert_int_eq(copatch_option_value(&a_count, "1"), 1);
+	ck_assert_int_eq(copatch_option_value(&a_count, "10000"), 10000);
+	ck_assert_int_eq(copatch_option_value(&a_count, "0"), -1);
+	ck_assert_int_eq(copatch_option_value(&a_count, "10001"), -1);
+	ck_assert_int_eq(copatch_option_value(&a_count, "99999999999"), -1);
+	ck_assert_int_eq(copatch_option_value(&a_count, "5x"), -1);
+	ck_assert_int_eq(copatch_option_value(&a_count, "-5"), -1);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "0"), 0);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "1"), 1);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "yes"), -1);

@@ -258,6 +258,7 @@ END_TEST
 static void files(struct task *t)
 {
 	int fd = memfd_create("x", 0);
+	uint64_t begun = time_now(CLOCK_MONOTONIC);
 
 	(void)t;
 	ck_assert_int_eq(call3(op_fd, -1, WAIT_READ, 0), -EBADF);
@@ -267,6 +268,7 @@ static void files(struct task *t)
 	ck_assert_int_eq(call3(op_fd, fd, WAIT_WRITE, LONG), WAKE_EVENT);
 	ck_assert_int_eq(call3(op_fd, 700, WAIT_READ, LONG), WAKE_EVENT);
 	ck_assert_int_eq(call3(op_fd, 700, WAIT_READ, LONG), WAKE_EVENT);
+	ck_assert_uint_lt(time_now(CLOCK_MONOTONIC) - begun, LONG / 2);
 	/* It has become a pipe since. */
 	ck_assert_int_eq(dup2(pipes[0], 700), 700);
 	ck_assert_int_eq(call3(op_fd, 700, WAIT_READ, 5 * MS), WAKE_TIMEOUT);

@@ -269,7 +269,7 @@ START_TEST(requeue)
 	ck_assert_uint_eq(th[1]->co.woke | th[2]->co.woke | th[3]->co.woke, 0);
 	ck_assert_int_eq(futex(me, &word[1], FUTEX_WAKE | PRIVATE, 9, 0, NULL, 0), 2);
 	ck_assert_uint_eq(th[1]->co.woke & th[2]->co.woke, WAKE_EVENT);
-	ck_assert_int_eq(futex(me, &word[0], FUTEX_REQUEUE | PRIVATE, 0, INT32_MAX, &word[1], 0),
+	ck_assert_int_eq(futex(me, &word[0], FUTEX_REQUEUE | PRIVATE, 0, INT32_MAX, &word[1], 9),
 			 2);
 	ck_assert_int_eq(futex(me, &word[0], FUTEX_WAKE | PRIVATE, 9, 0, NULL, 0), 0);
 	ck_assert_int_eq(futex(me, &word[1], FUTEX_WAKE | PRIVATE, 9, 0, NULL, 0), 2);
