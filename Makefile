@@ -91,7 +91,7 @@ $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
 
 # A unit suite names the objects that it tests: /* OBJS: scheduler/timer.o */
-$(BUILD)/tests/check_%: tests/check_%.c $(SCHEDULER) $(LAUNCH) $(SHIM)
+$(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) $(LAUNCH) $(SHIM)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -g -O1 $< -o $@ \

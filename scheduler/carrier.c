@@ -316,6 +316,7 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 			return false;
 		}
 		co->again = NULL;
+		cancel_waits(co); /* what was armed before an error */
 		if (sched_hooks.finish(co, result))
 			return true;
 		result = again(co);
@@ -418,6 +419,7 @@ _Noreturn void carrier_interrupted(void)
 		run_text(ca->current);
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	sched_stats.preempted++;
+	co_save_vector(ca->current);
 	co_run_last(ca->current);
 	carrier_run();
 }

@@ -74,8 +74,11 @@ static _Noreturn void helper_main(struct helper *h)
 		__atomic_store_n(&h->wake, 0, __ATOMIC_RELAXED);
 		job = h->job;
 		__atomic_store_n(&job->tid, (int)raw0(__NR_gettid), __ATOMIC_SEQ_CST);
-		do
+		do {
 			job->result = interruptible_syscall(job->nr, job->arg, &job->interrupted);
+			if (job->result == NOT_BEGUN)
+				job->result = -EINTR; /* to the program it has been waiting */
+		}
 		/* The interruption was meant for the job before. */
 		while (job->result == -EINTR &&
 		       !__atomic_load_n(&job->interrupted, __ATOMIC_SEQ_CST));
@@ -160,8 +163,8 @@ int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 	memcpy(job->arg, arg, sizeof(job->arg));
 	job->bounded = bounded;
 	co->parked_by = PARK_HELPER;
-	*out = job;
 	if (bounded && pool.bounded >= BOUNDED) {
+		*out = job;
 		job->state = JOB_QUEUED;
 		*pool.queue_tail = job;
 		pool.queue_tail = &job->next;
@@ -176,6 +179,7 @@ int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 		slab_free(&pool.jobs, job);
 		return -EAGAIN;
 	}
+	*out = job;
 	pool.bounded += bounded;
 	give(h, job);
 	return 0;
@@ -240,6 +244,8 @@ void helper_interrupt(struct helper_job *job)
 			co_wake(job->co, WAKE_EVENT);
 		return;
 	}
+	if (job->state == JOB_TAKEN)
+		return;
 	__atomic_store_n(&job->interrupted, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&job->tid, __ATOMIC_SEQ_CST))
 		raw3(__NR_tgkill, raw0(__NR_getpid), job->tid, OWN_SIGNAL);

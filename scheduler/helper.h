@@ -9,6 +9,9 @@
  */
 #define OWN_SIGNAL 33
 
+/* Outside the range of any result of a system call: a signal came before it had begun. */
+#define NOT_BEGUN (-70002)
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 #include <ucontext.h>
@@ -16,8 +19,8 @@
 struct helper;
 
 /*
- * A system call that signals end: -EINTR if *stop is set before it begins, or if a signal comes
- * before the instruction has run, or as the call itself would have it.
+ * A system call that signals end: NOT_BEGUN if *stop is set before it begins, or if a signal
+ * comes before the instruction has run, else as the call itself would have it.
  */
 long interruptible_syscall(long nr, const long arg[6], const volatile uint32_t *stop);
 extern const char interruptible_begin[], interruptible_end[], interruptible_out[];

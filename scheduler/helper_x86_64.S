@@ -36,7 +36,7 @@ interruptible_end:
 	ret
 	.cfi_restore_state
 interruptible_out:
-	mov	$-4, %rax	/* -EINTR */
+	mov	$NOT_BEGUN, %rax
 	pop	%rbx
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore rbx

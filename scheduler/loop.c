@@ -36,6 +36,7 @@ struct loop_fd {
 	uint8_t active;      /* wait_events that libev watches for */
 	bool fresh;          /* the number names another file than the one that libev knows */
 	bool dirty;
+	bool known; /* to epoll, watched or not: libev never takes one out */
 };
 
 static struct {
@@ -118,6 +119,7 @@ static struct loop_fd *get(int fd, bool make)
 		f->active = 0;
 		f->fresh = true;
 		f->dirty = false;
+		f->known = false;
 		f->fn = NULL;
 		list_init(&f->waiters);
 	}
@@ -233,11 +235,12 @@ void fd_forget(int fd)
 	 * While a duplicate or another process keeps the file open, epoll would go on reporting
 	 * it under this number.
 	 */
-	if (f->active && ca->epoll_fd >= 0) {
+	if (f->known && ca->epoll_fd >= 0) {
 		struct epoll_event none = {0};
 
 		raw4(__NR_epoll_ctl, ca->epoll_fd, EPOLL_CTL_DEL, fd, &none);
 	}
+	f->known = false;
 	f->fresh = true;
 	if (f->active)
 		mark_dirty(ca, f);
@@ -279,6 +282,14 @@ static void flush(struct carrier *ca)
 		f->active = want;
 		if (!want)
 			continue;
+		/* libev aborts where epoll says EBADF; whoever waits finds out by trying. */
+		if (f->fresh && !f->fn && raw_failed(raw2(__NR_fcntl, f->io.fd, F_GETFD))) {
+			f->active = 0;
+			while (!list_empty(&f->waiters))
+				co_wake(container_of(f->waiters.next, struct fd_wait, link)->co,
+					WAKE_EVENT);
+			continue;
+		}
 		/*
 		 * ev_io_set makes libev tell the kernel even if it believes to have told it
 		 * before, which it needs only where something has changed.
@@ -288,6 +299,7 @@ static void flush(struct carrier *ca)
 			  (want & WAIT_READ ? EV_READ : 0) | (want & WAIT_WRITE ? EV_WRITE : 0));
 		ev.io_start(ca->loop, &f->io);
 		f->fresh = false;
+		f->known = true;
 	}
 }
 
@@ -332,7 +344,15 @@ bool fd_is_ours(int fd)
 
 void loop_run(struct carrier *ca, bool wait)
 {
+	static const uint32_t mxcsr = 0x1f80;
+	static const uint16_t fcw = 0x37f;
+	uint16_t now;
+
 	carrier_set_fs(ca->fs_main);
+	/* libev computes with doubles: not under what a coroutine has unmasked. */
+	__asm__ volatile("ldmxcsr %1; fnstcw %0" : "=m"(now) : "m"(mxcsr));
+	if (now != fcw)
+		__asm__ volatile("fnclex; fldcw %0" : : "m"(fcw));
 	ca->selector = 0;
 	ca->in_loop = true;
 	if (!ca->loop)
@@ -340,7 +360,7 @@ void loop_run(struct carrier *ca, bool wait)
 	timer_arm(ca);
 	flush(ca);
 	sched_stats.loops++;
-	ev.run(ca->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+	ev.run(ca->loop, wait && list_empty(&ca->runq) ? EVRUN_ONCE : EVRUN_NOWAIT);
 	ca->in_loop = false;
 	ca->selector = ca->selector_on;
 }

@@ -36,6 +36,7 @@ co_syscall:
 	mov	%r10, R_RIP(%rax)
 	lea	8(%rsp), %r10
 	mov	%r10, R_RSP(%rax)
+	movq	$0x202, R_FLAGS(%rax)	/* not those of an earlier door */
 	mov	%rax, %rbx
 	.cfi_remember_state
 	/* On the carrier's stack: CFA = *(rbx + R_RSP), rbx = *(rbx + R_RBX). */

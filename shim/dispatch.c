@@ -62,7 +62,7 @@ long sys_enter_back(struct coroutine *co)
 	struct co_regs *r = &co->regs;
 
 	begin(th);
-	th->call.nr = (long)r->ax;
+	th->call.nr = (int)r->ax; /* as the kernel looks at it */
 	th->call.arg[0] = (long)r->di;
 	th->call.arg[1] = (long)r->si;
 	th->call.arg[2] = (long)r->dx;
@@ -119,7 +119,12 @@ bool sys_finish(struct coroutine *co, long result)
 	if (th->call.aux >= 0)
 		fd_close_own(th->call.aux);
 	th->call.held = th->call.aux = -1;
-	th->call.sigwait = 0;
+	if (th->call.sigwait) {
+		uint64_t set = th->call.sigwait;
+
+		th->call.sigwait = 0;
+		sigreal_hold(set);
+	}
 	if (again)
 		set_up_restart(th);
 	else if (result != NO_RESULT)
@@ -141,6 +146,9 @@ long sys_native(struct thread *th)
 	long result = interruptible_syscall(th->call.nr, th->call.arg, &this_carrier()->attention);
 
 	report_held(th->call.nr, begun);
+	/* Natively the handler runs first, then the call: many never end with EINTR. */
+	if (result == NOT_BEGUN)
+		return -ERESTARTNOINTR;
 	if (result == -EINTR)
 		return lookup(th->call.nr)->restart ? -ERESTARTSYS : -ERESTARTNOHAND;
 	return result;

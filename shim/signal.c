@@ -235,6 +235,7 @@ void signal_set_mask(struct thread *th, uint64_t mask)
 	th->mask = mask & ~SIG_UNBLOCKABLE;
 	if (blocked) {
 		sigreal_catch(blocked);
+		sigreal_hold(blocked);
 		/* A signal of the process that was this thread's to take may be another's now. */
 		if (process_pending.set & blocked)
 			wake_for_process();

@@ -72,6 +72,10 @@ void sigreal_default(int sig);
 void sigreal_before_exec(uint64_t mask);
 void sigreal_after_exec(void);
 void sigreal_signalfd(uint64_t set);
+/* A timer is to send `sig`. */
+void sigreal_timer(int sig);
+/* Some thread wants these no more: those that nobody wants may stay in the kernel's queue. */
+void sigreal_hold(uint64_t set);
 void sigreal_take_back(uint64_t set);
 uint64_t sigreal_pending(void);
 bool sigreal_hand_back(const siginfo_t *info);

@@ -35,8 +35,8 @@ static struct {
 } ring;
 
 static uint64_t caught;    /* signals that have our handler */
-static uint64_t to_kernel; /* held back in the kernel's queue, for a signalfd */
-static uint64_t signalfds; /* some signalfd is for these */
+static uint64_t to_kernel; /* held back in the kernel's queue */
+static uint64_t kept;      /* to be held back while no thread wants them: signalfd's, timers' */
 
 static bool in_our_text(uint64_t ip)
 {
@@ -145,6 +145,12 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 		synchronous(sig, info, uc);
 		return;
 	}
+	/* The next one may be due already: only the kernel can drop them without end. */
+	if (info->si_code == SI_TIMER && kept & SIGBIT(sig) && signal_ignored(sig) &&
+	    sig != SIGCHLD) {
+		caught &= ~SIGBIT(sig);
+		set_action(sig, signal_action[sig].handler);
+	}
 	if (in_our_text((uint64_t)*ip) || ca->in_loop) {
 		/* What a write of ours brought about is the writer's. */
 		if ((sig == SIGPIPE || sig == SIGXFSZ) && ca->current && !ca->in_loop)
@@ -203,7 +209,7 @@ void sigreal_action(int sig)
  */
 void sigreal_signalfd(uint64_t set)
 {
-	signalfds |= set & ~SIG_SYNCHRONOUS;
+	kept |= set & ~SIG_SYNCHRONOUS;
 	sigreal_catch(set);
 	signal_hand_back(set);
 }
@@ -219,11 +225,37 @@ static bool somebody_wants(uint64_t bit)
 	return false;
 }
 
+/*
+ * Of a timer that goes off again and again the kernel counts what is overrun only while its
+ * signal is pending there: taken by us each time, a short interval would leave time for nothing
+ * else.
+ */
+void sigreal_timer(int sig)
+{
+	if (sig < 1 || sig > 64)
+		return;
+	kept |= SIGBIT(sig) & ~SIG_SYNCHRONOUS;
+	sigreal_hold(SIGBIT(sig));
+}
+
+void sigreal_hold(uint64_t set)
+{
+	uint64_t held = 0;
+
+	for (set &= kept & ~to_kernel; set; set &= set - 1)
+		if (!somebody_wants(set & -set))
+			held |= set & -set;
+	if (!held)
+		return;
+	to_kernel |= held;
+	raw4(__NR_rt_sigprocmask, SIG_BLOCK, &held, 0, 8);
+}
+
 bool sigreal_hand_back(const siginfo_t *info)
 {
 	uint64_t bit = SIGBIT(info->si_signo);
 
-	if (!(signalfds & bit) || somebody_wants(bit))
+	if (!(kept & bit) || somebody_wants(bit))
 		return false;
 	to_kernel |= bit;
 	raw4(__NR_rt_sigprocmask, SIG_BLOCK, &bit, 0, 8);

@@ -76,13 +76,14 @@ static long wait(struct thread *th, uint32_t bits, bool absolute)
 	err = arm_timeout(th, absolute);
 	if (err)
 		return err;
-	if (!th->call.begun) {
-		if (user_load32(&word, (void *)at))
-			return -EFAULT;
-		if (word != (uint32_t)th->call.arg[2])
-			return -EAGAIN;
-		th->call.begun = true;
-	}
+	/*
+	 * Each time, as the kernel does: a signal that somebody else took has had this one out of
+	 * the queue for a while, and a wake may have gone by.
+	 */
+	if (user_load32(&word, (void *)at))
+		return -EFAULT;
+	if (word != (uint32_t)th->call.arg[2])
+		return -EAGAIN;
 	if (call_wait_deadline(th))
 		return -ENOMEM;
 	wait_queue(&th->co, at, bits);
@@ -107,10 +108,10 @@ static long requeue(struct thread *th, bool compare)
 	return woken + waitq_requeue(from, to, (unsigned)move);
 }
 
-/* The kernel counts after it has woken one: asked for none it wakes one (futex_wake). */
-static unsigned wake(uint64_t at, unsigned n, uint32_t bits)
+/* The kernel counts after it has woken one: asked for none or fewer it wakes one (futex_wake). */
+static unsigned wake(uint64_t at, int n, uint32_t bits)
 {
-	return waitq_wake(at, n ? n : 1, bits);
+	return waitq_wake(at, n > 0 ? (unsigned)n : 1, bits);
 }
 
 static bool compare(uint32_t op, uint32_t old, uint32_t arg)
@@ -174,9 +175,9 @@ static long wake_op(struct thread *th)
 			break;
 		old = seen;
 	}
-	woken = wake(at, (unsigned)th->call.arg[2], MATCH_ALL);
+	woken = wake(at, (int)th->call.arg[2], MATCH_ALL);
 	if (compare(cmp, old, cmparg))
-		woken += wake(at2, (unsigned)th->call.arg[3], MATCH_ALL);
+		woken += wake(at2, (int)th->call.arg[3], MATCH_ALL);
 	return woken;
 }
 
@@ -269,7 +270,7 @@ long sys_futex(struct thread *th)
 	case FUTEX_WAKE_BITSET:
 		if (th->call.arg[0] & 3 || (op == FUTEX_WAKE_BITSET && !(uint32_t)th->call.arg[5]))
 			return -EINVAL;
-		return wake((uint64_t)th->call.arg[0], (unsigned)th->call.arg[2],
+		return wake((uint64_t)th->call.arg[0], (int)th->call.arg[2],
 			    op == FUTEX_WAKE ? MATCH_ALL : (uint32_t)th->call.arg[5]);
 	case FUTEX_REQUEUE:
 		return requeue(th, false);

@@ -17,6 +17,7 @@
 
 struct range {
 	uint64_t begin, end;
+	bool segment; /* of shmat: shmdt names its begin only, so it is never merged */
 };
 
 /* Sorted and disjoint. Untouched room costs no memory. */
@@ -52,13 +53,38 @@ bool memory_shared(uint64_t address)
 	return i < count && range[i].begin <= address;
 }
 
-static void insert(unsigned i, uint64_t begin, uint64_t end)
+static void insert(unsigned i, struct range r)
 {
 	if (count == ROOM)
 		return;
 	memmove(&range[i + 1], &range[i], (count - i) * sizeof(*range));
-	range[i] = (struct range){begin, end};
+	range[i] = r;
 	count++;
+}
+
+static void drop(unsigned i)
+{
+	memmove(&range[i], &range[i + 1], (count - i - 1) * sizeof(*range));
+	count--;
+}
+
+/* The kernel hands out neighbours: merged, thousands of mappings are one range. */
+static void add(uint64_t begin, uint64_t end)
+{
+	unsigned i = find(begin);
+	bool left = i && range[i - 1].end == begin && !range[i - 1].segment;
+	bool right = i < count && range[i].begin == end && !range[i].segment;
+
+	if (left && right) {
+		range[i - 1].end = range[i].end;
+		drop(i);
+	} else if (left) {
+		range[i - 1].end = end;
+	} else if (right) {
+		range[i].begin = begin;
+	} else {
+		insert(i, (struct range){begin, end, false});
+	}
 }
 
 static void remove_range(uint64_t begin, uint64_t end)
@@ -68,12 +94,11 @@ static void remove_range(uint64_t begin, uint64_t end)
 	while (i < count && range[i].begin < end) {
 		struct range r = range[i];
 
-		memmove(&range[i], &range[i + 1], (count - i - 1) * sizeof(*range));
-		count--;
+		drop(i);
 		if (r.begin < begin)
-			insert(i++, r.begin, begin);
+			insert(i++, (struct range){r.begin, begin, r.segment});
 		if (r.end > end)
-			insert(i++, end, r.end);
+			insert(i++, (struct range){end, r.end, r.segment});
 	}
 }
 
@@ -93,7 +118,7 @@ long sys_mmap(struct thread *th)
 	if (count && th->call.arg[3] & MAP_FIXED)
 		remove_range((uint64_t)at, (uint64_t)at + len);
 	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
-		insert(find((uint64_t)at), (uint64_t)at, (uint64_t)at + len);
+		add((uint64_t)at, (uint64_t)at + len);
 	return at;
 }
 
@@ -118,8 +143,7 @@ long sys_mremap(struct thread *th)
 	remove_range(from, from + page_up((uint64_t)th->call.arg[1]));
 	remove_range((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
 	if (shared)
-		insert(find((uint64_t)at), (uint64_t)at,
-		       (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
+		add((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
 	return at;
 }
 
@@ -131,7 +155,8 @@ long sys_shmat(struct thread *th)
 	if (raw_failed(at) || raw3(__NR_shmctl, th->call.arg[0], IPC_STAT, &ds))
 		return at;
 	remove_range((uint64_t)at, (uint64_t)at + page_up(ds.shm_segsz));
-	insert(find((uint64_t)at), (uint64_t)at, (uint64_t)at + page_up(ds.shm_segsz));
+	insert(find((uint64_t)at),
+	       (struct range){(uint64_t)at, (uint64_t)at + page_up(ds.shm_segsz), true});
 	return at;
 }
 

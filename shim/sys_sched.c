@@ -14,9 +14,11 @@
 
 long sys_sched_yield(struct thread *th)
 {
+	/* Only we have run since: the others that natively get a turn are other processes. */
 	if (th->call.begun)
-		return 0;
+		return sched_stats.switches == th->call.done + 1 ? sys_native(th) : 0;
 	th->call.begun = true;
+	th->call.done = sched_stats.switches;
 	/* Parked and runnable at once: to the tail, after a look at the loop if nobody else is. */
 	th->co.again = sys_again;
 	co_wake(&th->co, WAKE_EVENT);

@@ -7,6 +7,7 @@
 #include "../scheduler/raw.h"
 #include "../scheduler/slab.h"
 #include "proc.h"
+#include "signals.h"
 #include "sys.h"
 #include "usercopy.h"
 
@@ -152,10 +153,14 @@ long sys_timer_create(struct thread *th)
 	int id, tid;
 	long err;
 
-	if (!th->call.arg[1])
+	if (!th->call.arg[1]) {
+		sigreal_timer(SIGALRM);
 		return sys_native(th);
+	}
 	if (user_get(ev, th->call.arg[1]))
 		return -EFAULT;
+	if (ev.sigev_notify == SIGEV_SIGNAL)
+		sigreal_timer(ev.sigev_signo);
 	tid = ev._sigev_un._tid;
 	if (ev.sigev_notify != SIGEV_THREAD_ID || !thread_by_tid(tid))
 		return sys_native(th);

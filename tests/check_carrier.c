@@ -770,6 +770,8 @@ static void forks(struct task *t)
 
 	yield();
 	ck_assert_int_eq(sleep_ns(MS), WAKE_TIMEOUT); /* the loop has heard of all */
+	for (int i = 0; i < 200; i++)
+		yield(); /* and its timer is set for the other one */
 	pid = call0(op_fork);
 	if (!pid)
 		child_of_two(t);
