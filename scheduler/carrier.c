@@ -404,6 +404,27 @@ long carrier_enter_front(struct coroutine *co)
 	carrier_run();
 }
 
+/*
+ * Whom the clock has woken during the slice goes before those who were runnable already. All of
+ * a slice's deadlines show at once here, at its end: behind the others, a thread that waits with
+ * a timeout, in a queue of its own making, would lose its place there to a newcomer each time
+ * (CPython's interpreter lock: two threads passed it to one another for ever).
+ */
+static void end_slice(struct carrier *ca)
+{
+	struct list before;
+
+	co_save_vector(ca->current);
+	list_take(&before, &ca->runq);
+	loop_run(ca, false);
+	while (!list_empty(&before)) {
+		struct list *l = before.next;
+
+		list_del(l);
+		list_add_tail(&ca->runq, l);
+	}
+}
+
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
@@ -412,8 +433,7 @@ _Noreturn void carrier_interrupted(void)
 		sched_hooks.attend();
 	if (ca->slice_over) {
 		ca->slice_over = false;
-		co_save_vector(ca->current);
-		loop_run(ca, false);
+		end_slice(ca);
 	}
 	if (list_empty(&ca->runq))
 		run_text(ca->current);
