@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which thread gets a signal, when, and what becomes of it. */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../scheduler/raw.h"
 #include "../scheduler/slab.h"
@@ -15,6 +16,7 @@ struct entry {
 };
 
 static struct slab entries;
+static uint64_t queued; /* of them in use */
 
 int signal_init(void)
 {
@@ -41,6 +43,7 @@ static void flush(struct signal_queue *q, uint64_t set)
 			continue;
 		list_del(l);
 		slab_free(&entries, e);
+		queued--;
 	}
 	q->set &= ~set;
 }
@@ -119,6 +122,15 @@ static void enqueue(struct signal_queue *q, const siginfo_t *info)
 		return; /* as with RLIMIT_SIGPENDING: the signal comes, its data are lost */
 	e->info = *info;
 	list_add_tail(&q->entries, &e->link);
+	queued++;
+}
+
+bool signal_queue_full(int sig)
+{
+	struct rlimit limit;
+
+	return sig >= 32 && !raw4(__NR_prlimit64, 0, RLIMIT_SIGPENDING, 0, &limit) &&
+	       queued >= limit.rlim_cur;
 }
 
 static bool wants(const struct thread *th, uint64_t bit)
@@ -209,6 +221,7 @@ static bool take_from(struct signal_queue *q, int sig, siginfo_t *info)
 		*info = found->info;
 		list_del(&found->link);
 		slab_free(&entries, found);
+		queued--;
 	} else {
 		memset(info, 0, sizeof(*info));
 		info->si_signo = sig;

@@ -51,6 +51,8 @@ int signal_next(const struct thread *th);
 /* Hands over what is deliverable: sched_hooks.before_run. */
 void signal_deliver(struct coroutine *co);
 bool signal_ignored(int sig);
+/* Would the kernel refuse to queue one more? It counts none of those that we hold. */
+bool signal_queue_full(int sig);
 /* Drops every pending one. */
 void signal_discard(int sig);
 /* In the kernel's queue from now on, if somebody waits there and no thread wants it. */

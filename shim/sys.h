@@ -45,6 +45,8 @@ struct thread *timer_thread(int timer);
 
 /* sys_futex.c */
 void futex_wake_address(uint64_t address, unsigned n);
+/* Makes the first in line the owner of a PI lock, if there is one; `flags` stay in its word. */
+long futex_hand_over(uint64_t address, uint32_t flags);
 /* sys_proc.c: the two kinds of clone that make a process. */
 long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
 	       uint64_t child_tid, uint64_t tls);

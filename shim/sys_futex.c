@@ -233,11 +233,21 @@ static long lock_pi(struct thread *th, bool try, bool realtime)
 	return BLOCKED;
 }
 
+long futex_hand_over(uint64_t address, uint32_t flags)
+{
+	struct coroutine *heir = waitq_first(address);
+
+	if (heir) {
+		co_wake(heir, WAKE_EVENT);
+		flags |= (uint32_t)thread_of(heir)->tid | (waitq_first(address) ? FUTEX_WAITERS : 0);
+	}
+	return user_put(address, flags) ? -EFAULT : 0;
+}
+
 static long unlock_pi(struct thread *th)
 {
 	uint64_t at = (uint64_t)th->call.arg[0];
-	struct coroutine *first = waitq_first(at);
-	uint32_t word, new;
+	uint32_t word;
 
 	if (at & 3)
 		return -EINVAL;
@@ -245,12 +255,7 @@ static long unlock_pi(struct thread *th)
 		return -EFAULT;
 	if ((word & FUTEX_TID_MASK) != (uint32_t)th->tid)
 		return -EPERM;
-	new = 0;
-	if (first) {
-		co_wake(first, WAKE_EVENT);
-		new = (uint32_t)thread_of(first)->tid | (waitq_first(at) ? FUTEX_WAITERS : 0);
-	}
-	return user_put(at, new) ? -EFAULT : 0;
+	return futex_hand_over(at, 0);
 }
 
 long sys_futex(struct thread *th)

@@ -219,6 +219,13 @@ long sys_tgkill(struct thread *th)
 	return send_kill(th, (int)th->call.arg[0], (int)th->call.arg[1], (int)th->call.arg[2]);
 }
 
+long sys_rt_sigqueueinfo(struct thread *th)
+{
+	if ((int)th->call.arg[0] == process_id && signal_queue_full((int)th->call.arg[1]))
+		return -EAGAIN;
+	return sys_native(th);
+}
+
 long sys_rt_tgsigqueueinfo(struct thread *th)
 {
 	siginfo_t info;
@@ -226,6 +233,8 @@ long sys_rt_tgsigqueueinfo(struct thread *th)
 	if (user_get(info, th->call.arg[3]))
 		return -EFAULT;
 	info.si_signo = (int)th->call.arg[2];
+	if (signal_queue_full(info.si_signo))
+		return -EAGAIN;
 	return send(th, (int)th->call.arg[0], (int)th->call.arg[1], (int)th->call.arg[2], &info);
 }
 

@@ -212,7 +212,10 @@ static void owner_died(struct thread *th, uint64_t at, bool pi)
 		if (user_cas32((void *)at, &seen, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
 			return;
 		if (seen == word) {
-			if (word & FUTEX_WAITERS && !pi)
+			/* Who waits for a PI lock does not look again: exit_pi_state_list. */
+			if (word & FUTEX_WAITERS && pi)
+				futex_hand_over(at, FUTEX_OWNER_DIED);
+			else if (word & FUTEX_WAITERS)
 				futex_wake_address(at, 1);
 			return;
 		}

@@ -7,6 +7,7 @@
 
 set -u
 
+tests=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${BUILD:-build}" 2>/dev/null && pwd) || {
 	echo "not ok - launcher # no build folder ${BUILD:-build}"
 	exit 1
@@ -576,6 +577,20 @@ kernel_tests() {
 	same refused-dispatch-goes-on "0 hello" "$status $(cat out)"
 	same refused-dispatch-warns 1 "$(grep -c \
 		'^copatch: Syscall User Dispatch is refused here (Operation not permitted' err)"
+	# the same for the library alone, in a process that the kernel really refuses
+	if ! "${CC:-cc}" "$tests/nodispatch.c" -o nodispatch 2>/dev/null ||
+		! ./nodispatch 22 true >/dev/null; then
+		skip preload-without-dispatch "no cc, or no seccomp"
+		return
+	fi
+	try ./nodispatch 22 env LD_PRELOAD="$library" echo hello
+	same preload-without-dispatch "0 hello 1" "$status $(cat out) $(grep -c \
+		'^copatch: this kernel has no Syscall User Dispatch .*runs natively' err)"
+	try ./nodispatch 1 env LD_PRELOAD="$library" echo hello
+	same preload-with-dispatch-refused "0 hello 1" "$status $(cat out) $(grep -c \
+		'^copatch: Syscall User Dispatch is switched off here.*runs natively' err)"
+	try ./nodispatch 22 "$copatch" run echo hello
+	same run-without-dispatch "0 hello 1" "$status $(cat out) $(wc -l <err)"
 }
 
 usage_tests

@@ -22,17 +22,18 @@ static int dispatch_error(void)
 	return errno == EFAULT ? 0 : errno;
 }
 
-void kernel_warn(const char *program)
+bool kernel_usable(const char *program)
 {
 	int error = dispatch_error();
 
 	if (error == EINVAL)
 		say("this kernel has no Syscall User Dispatch (Linux 5.11 or newer with "
-		    "CONFIG_GENERIC_ENTRY has); running %s without copatch's threads: only the "
-		    "front door works",
+		    "CONFIG_GENERIC_ENTRY has); running %s without copatch: its threads stay "
+		    "kernel threads",
 		    program);
 	else if (error)
 		say("Syscall User Dispatch is refused here (%s; a seccomp filter or a sysctl?); "
-		    "running %s without copatch's threads: only the front door works",
+		    "running %s without copatch: its threads stay kernel threads",
 		    strerror(error), program);
+	return !error;
 }

@@ -3,6 +3,7 @@
 #ifndef COPATCH_LAUNCH_H
 #define COPATCH_LAUNCH_H
 
+#include <stdbool.h>
 #include <limits.h>
 #include <stddef.h>
 
@@ -32,7 +33,8 @@ size_t preload_join(char *joined, size_t size, const char *library, const char *
 int preload_has_copatch(const char *list);
 
 /* kernel.c */
-void kernel_warn(const char *program);
+/* False, after one line that says why: the program can only run natively. */
+bool kernel_usable(const char *program);
 
 /* run.c */
 int run_command(char **args);

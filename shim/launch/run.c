@@ -51,13 +51,12 @@ int run_command(char **args)
 		say("%s", verdict.message);
 		return verdict.status;
 	}
-	/* a copatch around this one has taken the kernel's dispatch: what it answers says nothing
-	 */
-	if (!preload_has_copatch(preload))
-		kernel_warn(args[0]);
-	status = set_preload(library, preload);
-	if (status != EXIT_PROCEED)
-		return status;
+	/* A copatch around this one has taken the dispatch: what the kernel says means nothing. */
+	if (preload_has_copatch(preload) || kernel_usable(args[0])) {
+		status = set_preload(library, preload);
+		if (status != EXIT_PROCEED)
+			return status;
+	}
 	execvp(args[0], args);
 	status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 	say("%s: %s", args[0], strerror(errno));
