@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "raw.h"
+#include "vector.h"
 
 #define STACK_SIZE (256UL << 10)
 /* After so many calls and switches the loop is looked at, so that I/O and timers never starve. */
@@ -32,56 +33,6 @@ struct sched_hooks sched_hooks;
 struct sched_stats sched_stats;
 struct carrier carrier_foreign = {.self = &carrier_foreign, .foreign = 1, .kick = -1};
 
-/* What a process begins with: every component in its initial state. */
-static const struct {
-	uint16_t fcw, fsw, ftw, fop;
-	uint64_t ip, dp;
-	uint32_t mxcsr, mxcsr_mask;
-	char rest[480];
-	uint64_t header[8];
-} initial_vector __attribute__((aligned(64))) = {.fcw = 0x37f, .mxcsr = 0x1f80};
-
-uint32_t co_vector_size;
-uint64_t co_vector_mask;
-
-/*
- * The place of each component that the kernel has enabled (Intel SDM volume 1, 13.2). Not the
- * tiles of AMX: a program must ask the kernel for them, and they are too large to save each time.
- */
-static void measure_vector(void)
-{
-	uint32_t lo, hi, a, b, c, d;
-
-	__asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	co_vector_mask = ((uint64_t)hi << 32 | lo) & ~(3UL << 17);
-	co_vector_size = 512 + 64;
-	for (int i = 2; i < 63; i++) {
-		if (!(co_vector_mask >> i & 1))
-			continue;
-		__asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0xd), "2"(i));
-		if (b + a > co_vector_size)
-			co_vector_size = b + a;
-	}
-}
-
-static void xsave(void *to)
-{
-	__asm__ volatile("xsave64 (%0)"
-			 :
-			 : "r"(to), "a"((uint32_t)co_vector_mask),
-			   "d"((uint32_t)(co_vector_mask >> 32))
-			 : "memory");
-}
-
-static void xrstor(const void *from)
-{
-	__asm__ volatile("xrstor64 (%0)"
-			 :
-			 : "r"(from), "a"((uint32_t)co_vector_mask),
-			   "d"((uint32_t)(co_vector_mask >> 32))
-			 : "memory");
-}
-
 int sched_init(size_t object_size, bool wrfsbase)
 {
 	char *stack = mem_stack(STACK_SIZE);
@@ -95,8 +46,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->wrfsbase = wrfsbase;
 	ca->since = __builtin_ia32_rdtsc();
 	slab_init(&ca->coroutines, object_size);
-	measure_vector();
-	slab_init(&ca->vectors, co_vector_size);
+	vector_init(ca);
 	list_init(&ca->runq);
 	list_init(&ca->all);
 	raw2(__NR_arch_prctl, GET_FS, &ca->fs_main);
@@ -136,8 +86,8 @@ struct coroutine *co_new(void)
 	list_init(&co->queue_link);
 	list_init(&co->fd.link);
 	co->fd.fd = -1;
-	co->mxcsr = initial_vector.mxcsr;
-	co->fcw = initial_vector.fcw;
+	co->mxcsr = VECTOR_MXCSR;
+	co->fcw = VECTOR_FCW;
 	co->regs.flags = 0x202;
 	list_add_tail(&ca->all, &co->all);
 	sched_stats.made++;
@@ -167,58 +117,6 @@ void co_free(struct coroutine *co)
 	if (ca->current == co)
 		ca->current = NULL;
 	slab_free(&ca->coroutines, co);
-}
-
-void co_drop_vector(struct coroutine *co)
-{
-	if (co->vector)
-		slab_free(&this_carrier()->vectors, co->vector);
-	co->vector = NULL;
-}
-
-void *co_vector_alloc(void)
-{
-	return slab_alloc(&this_carrier()->vectors);
-}
-
-/*
- * Takes the vector state out of the processor. Under memory exhaustion there is nothing left to
- * try: a thread that lost its registers cannot go on.
- */
-void co_save_vector(struct coroutine *co)
-{
-	if (!co->live_vector)
-		return;
-	co->live_vector = false;
-	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(co->mxcsr), "=m"(co->fcw));
-	if (co->abi == ABI_C)
-		return;
-	if (!co->vector)
-		co->vector = slab_alloc(&this_carrier()->vectors);
-	CHECK(co->vector);
-	xsave(co->vector);
-}
-
-static void load_vector(struct coroutine *co)
-{
-	if (co->vector) {
-		xrstor(co->vector);
-		co_drop_vector(co);
-	} else if (co->fresh_vector) {
-		xrstor(&initial_vector);
-	} else {
-		uint32_t mxcsr;
-		uint16_t fcw;
-
-		/* Loading either is slow; reading them is not, and they hardly ever differ. */
-		__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(fcw));
-		if (mxcsr != co->mxcsr)
-			__asm__ volatile("ldmxcsr %0" : : "m"(co->mxcsr));
-		if (fcw != co->fcw)
-			__asm__ volatile("fldcw %0" : : "m"(co->fcw));
-	}
-	co->fresh_vector = false;
-	co->live_vector = true;
 }
 
 void carrier_set_fs(uint64_t fs)
@@ -329,7 +227,7 @@ static _Noreturn void run_text(struct coroutine *co)
 		sched_hooks.before_run(co);
 	carrier_set_fs(co->fs);
 	if (!co->live_vector)
-		load_vector(co);
+		vector_load(co);
 	co_resume();
 }
 

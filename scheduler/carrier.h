@@ -49,7 +49,7 @@ struct carrier {
 	volatile bool slice_over;
 	uint64_t since;  /* time-stamp count at the last switch */
 	uint64_t cycles; /* sum of all coroutines', the ended ones too */
-	struct slab coroutines, vectors;
+	struct slab coroutines, vectors, vectors_brief;
 
 	/* Part 4: owned by loop.c. */
 	struct ev_loop *loop; /* NULL: make a new one before use */
@@ -73,6 +73,11 @@ static inline struct carrier *this_carrier(void)
 extern struct carrier carrier_foreign;
 
 void carrier_set_fs(uint64_t fs);
+
+/* vector.c */
+void vector_init(struct carrier *ca);
+/* Into the processor, whatever is in it. */
+void vector_load(struct coroutine *co);
 
 /* loop.c */
 /* Loads libev. -ELIBACC: there is none; -ELIBBAD: it lacks something. */

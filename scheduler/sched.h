@@ -57,7 +57,8 @@ struct coroutine {
 	long (*again)(struct coroutine *co); /* what it waits in; NULL while it runs */
 	struct list run;                     /* run queue */
 	struct list all;                     /* registry */
-	void *vector;                        /* saved vector state, NULL when dead */
+	void *vector;                        /* saved vector state, an XSAVE image, */
+	void *vector_brief;                  /* or in brief; both NULL when dead */
 	uint32_t mxcsr;
 	uint16_t fcw;
 	uint8_t abi;
@@ -125,8 +126,10 @@ struct list *co_registry(void); /* of coroutine.all */
 void co_wake(struct coroutine *co, enum wake why);
 void co_run_next(struct coroutine *co); /* to the head of the run queue */
 void co_run_last(struct coroutine *co); /* to its tail */
-/* Vector state from the processor into co->vector, where the coroutine's still is in it. */
+/* Vector state out of the processor, where the coroutine's still is in it. */
 void co_save_vector(struct coroutine *co);
+/* The same as an XSAVE image of co_vector_size bytes. */
+void co_vector_image(struct coroutine *co, void *to);
 void *co_vector_alloc(void) __attribute__((warn_unused_result));
 void co_drop_vector(struct coroutine *co);
 /*

@@ -39,13 +39,12 @@ void slab_init(struct slab *s, size_t size)
 	s->size = (size + 63) & ~63UL;
 }
 
-void *slab_alloc(struct slab *s)
+void *slab_alloc_dirty(struct slab *s)
 {
 	void *p = s->free;
 
 	if (p) {
 		s->free = *(void **)p;
-		memset(p, 0, s->size);
 		return p;
 	}
 	if (s->left < s->size) {
@@ -59,6 +58,15 @@ void *slab_alloc(struct slab *s)
 	p = s->bump;
 	s->bump += s->size;
 	s->left -= s->size;
+	return p;
+}
+
+void *slab_alloc(struct slab *s)
+{
+	void *used = s->free, *p = slab_alloc_dirty(s);
+
+	if (used)
+		memset(p, 0, s->size);
 	return p;
 }
 

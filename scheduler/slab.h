@@ -16,6 +16,8 @@ void slab_init(struct slab *s, size_t size);
 
 /* Zeroed memory aligned to 64 bytes, or NULL when the kernel has no more. */
 void *slab_alloc(struct slab *s) __attribute__((warn_unused_result));
+/* The same, not zeroed. */
+void *slab_alloc_dirty(struct slab *s) __attribute__((warn_unused_result));
 void slab_free(struct slab *s, void *p);
 
 /* Whole pages of zeroed private memory, or NULL. `mem_pages_free` takes the same size again. */

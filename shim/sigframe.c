@@ -70,15 +70,7 @@ static void vector_image(struct thread *th, char *image)
 	};
 	uint32_t magic2 = FP_XSTATE_MAGIC2;
 
-	co_save_vector(&th->co);
-	memset(image, 0, co_vector_size);
-	if (th->co.vector) {
-		memcpy(image, th->co.vector, co_vector_size);
-	} else {
-		memcpy(image, &th->co.fcw, sizeof(th->co.fcw));
-		memcpy(image + 24, &th->co.mxcsr, sizeof(th->co.mxcsr));
-		image[512] = 3; /* XSTATE_BV: the legacy area holds the control words */
-	}
+	co_vector_image(&th->co, image);
 	memcpy(image + SW_BYTES, &sw, sizeof(sw));
 	memcpy(image + co_vector_size, &magic2, sizeof(magic2));
 }
