@@ -17,7 +17,8 @@ say = @printf '  %-5s %s\n' '$(1)' '$(2)'
 endif
 
 # What the project needs, by Debian package; `apt-get install` brings the ones that are missing.
-PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev check
+PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
+	libzydis4.0 libzydis-dev check
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
 	zstd coreutils util-linux procps wrk libgomp1 man-db
 

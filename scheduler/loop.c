@@ -51,6 +51,7 @@ static struct loop_fd **table;
 static struct slab fd_slab; /* of chunks */
 static uint32_t generation = 1;
 static unsigned table_end;
+static Lmid_t link_namespace;
 
 int loop_init(struct carrier *ca)
 {
@@ -66,6 +67,8 @@ int loop_init(struct carrier *ca)
 
 	if (!lib)
 		return -ELIBACC;
+	if (dlinfo(lib, RTLD_DI_LMID, &link_namespace))
+		return -ELIBBAD;
 	for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
 		void *sym = dlsym(lib, need[i].name);
 
@@ -81,6 +84,11 @@ int loop_init(struct carrier *ca)
 	ca->kick = -1;
 	ca->epoll_fd = -1;
 	return 0;
+}
+
+long sched_namespace(void)
+{
+	return link_namespace;
 }
 
 int fd_move_high(int fd)

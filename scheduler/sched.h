@@ -164,6 +164,8 @@ struct coroutine *waitq_first(uint64_t key);
 void waitq_cancel(struct coroutine *co);
 
 /* loop.c */
+/* The link namespace that libev is in, for other libraries that the program must not meet. */
+long sched_namespace(void);
 int wait_fd(struct coroutine *co, int fd, short events);
 void fd_wait_cancel(struct coroutine *co);
 /* Wakes every waiter of `fd`, after `each` was called on it. */

@@ -28,6 +28,7 @@
 #define CA_EXIT_RIP  24
 #define CA_ATTENTION 32
 #define CA_FOREIGN   36
+#define CA_SIDE      40
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -56,7 +56,8 @@ long sys_enter_front(struct coroutine *co)
 	return dispatch(th);
 }
 
-long sys_enter_back(struct coroutine *co)
+/* The registers hold what the kernel would find there. */
+static long enter_kernel(struct coroutine *co)
 {
 	struct thread *th = thread_of(co);
 	struct co_regs *r = &co->regs;
@@ -69,8 +70,19 @@ long sys_enter_back(struct coroutine *co)
 	th->call.arg[3] = (long)r->r10;
 	th->call.arg[4] = (long)r->r8;
 	th->call.arg[5] = (long)r->r9;
-	report.back++;
 	return dispatch(th);
+}
+
+long sys_enter_side(struct coroutine *co)
+{
+	report.side++;
+	return enter_kernel(co);
+}
+
+long sys_enter_back(struct coroutine *co)
+{
+	report.back++;
+	return enter_kernel(co);
 }
 
 long sys_again(struct coroutine *co)

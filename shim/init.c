@@ -15,6 +15,7 @@
 #include "log.h"
 #include "memory.h"
 #include "options.h"
+#include "patch.h"
 #include "report.h"
 #include "signals.h"
 #include "sys.h"
@@ -26,6 +27,8 @@
 
 extern char **environ;
 extern const char __start_front_text[], __stop_front_text[];
+
+static bool patching = true;
 
 static void bad_option(const char *entry)
 {
@@ -58,6 +61,8 @@ static void read_options(void)
 			preempt_slice((uint64_t)v * 1000000);
 		else if (!strcmp(o->name, "no-preempt"))
 			no_preempt = v;
+		else if (!strcmp(o->name, "no-patch"))
+			patching = !v;
 		else if (!strcmp(o->name, "log"))
 			log_level = (enum log_level)v;
 	}
@@ -144,6 +149,8 @@ static int open_doors(void)
 		err = sigreal_init();
 	if (!err)
 		err = trap_init();
+	if (!err && patching && patch_init())
+		log_line(LOG_DEBUG, "no Zydis: the side door stays shut");
 	return err;
 }
 

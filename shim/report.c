@@ -58,8 +58,11 @@ void report_print(void)
 	log_line(LOG_ERROR, "switches %u, time slices ended %u, looks at the loop %u, helpers %u",
 		 sched_stats.switches, sched_stats.preempted, sched_stats.loops,
 		 (unsigned long)helper_count());
-	log_line(LOG_ERROR, "calls by the front door %u, by the back door %u", report.front,
-		 report.back);
+	log_line(LOG_ERROR, "calls by the front door %u, by the side door %u, by the back door %u",
+		 report.front, report.side, report.back);
+	if (report.patched || report.refused)
+		log_line(LOG_ERROR, "sites led to the side door %u, left to the back door %u",
+			 report.patched, report.refused);
 	for (int i = 0; i < PARK_CAUSES; i++)
 		if (sched_stats.parks[i])
 			log_line(LOG_ERROR, "parks for %s %u", causes[i], sched_stats.parks[i]);
@@ -76,6 +79,6 @@ void report_after_fork(void)
 	memset(held, 0, sizeof(held));
 	memset(&sched_stats, 0, sizeof(sched_stats));
 	sched_stats.made = sched_stats.most = 1;
-	report.front = report.back = 0;
+	report.front = report.side = report.back = 0;
 	report_init();
 }

@@ -8,7 +8,8 @@
 
 struct report {
 	bool wanted;
-	unsigned long front, back; /* calls by door */
+	unsigned long front, side, back; /* calls by door */
+	unsigned long patched, refused;  /* sites that had trapped often */
 };
 
 extern struct report report;

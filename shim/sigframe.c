@@ -5,6 +5,7 @@
 
 #include "../scheduler/check.h"
 #include "../scheduler/raw.h"
+#include "patch.h"
 #include "signals.h"
 #include "usercopy.h"
 
@@ -94,6 +95,7 @@ long sigframe_push(struct thread *th, int sig, const siginfo_t *info,
 	if (!(th->altstack.ss_flags & SS_DISABLE))
 		f.uc.stack.ss_flags |= on_altstack(th, regs->sp) ? SS_ONSTACK : 0;
 	f.uc.mc.regs = *regs;
+	f.uc.mc.regs.ip = patch_ip_shown(regs->ip);
 	if (!f.uc.mc.regs.flags)
 		f.uc.mc.regs.flags = 0x202;
 	f.uc.mc.cs = 0x33;
@@ -180,6 +182,7 @@ long sigframe_pop(struct thread *th)
 		return NO_RESULT;
 	}
 	*regs = f.uc.mc.regs;
+	regs->ip = patch_ip_resumed(regs->ip);
 	/* Not ours to give: I/O privilege, virtual interrupts and the like. */
 	regs->flags = (regs->flags & 0x50dd5) | 0x202;
 	th->co.abi = ABI_SYSCALL;

@@ -19,6 +19,7 @@ extern const struct sys sys_table[SYS_COUNT];
 
 /* dispatch.c: the doors' way in, and sched_hooks.front and .again. */
 long sys_enter_front(struct coroutine *co);
+long sys_enter_side(struct coroutine *co);
 long sys_enter_back(struct coroutine *co);
 long sys_again(struct coroutine *co);
 bool sys_finish(struct coroutine *co, long result);

@@ -11,6 +11,7 @@
 #include "../scheduler/raw.h"
 #include "../scheduler/slab.h"
 #include "memory.h"
+#include "patch.h"
 #include "sys.h"
 
 #define ROOM 65536 /* the kernel's own default limit for mappings is 65530 */
@@ -115,6 +116,8 @@ long sys_mmap(struct thread *th)
 
 	if (raw_failed(at))
 		return at;
+	if (th->call.arg[3] & MAP_FIXED)
+		patch_forget((uint64_t)at, (uint64_t)at + len);
 	if (count && th->call.arg[3] & MAP_FIXED)
 		remove_range((uint64_t)at, (uint64_t)at + len);
 	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
@@ -125,10 +128,13 @@ long sys_mmap(struct thread *th)
 long sys_munmap(struct thread *th)
 {
 	long err = sys_native(th);
-	uint64_t at = (uint64_t)th->call.arg[0];
+	uint64_t at = (uint64_t)th->call.arg[0], end = at + page_up((uint64_t)th->call.arg[1]);
 
-	if (count && !err)
-		remove_range(at, at + page_up((uint64_t)th->call.arg[1]));
+	if (err)
+		return err;
+	patch_forget(at, end);
+	if (count)
+		remove_range(at, end);
 	return err;
 }
 
@@ -138,7 +144,11 @@ long sys_mremap(struct thread *th)
 	bool shared = memory_shared(from);
 	long at = sys_native(th);
 
-	if (raw_failed(at) || !count)
+	if (raw_failed(at))
+		return at;
+	patch_forget(from, from + page_up((uint64_t)th->call.arg[1]));
+	patch_forget((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
+	if (!count)
 		return at;
 	remove_range(from, from + page_up((uint64_t)th->call.arg[1]));
 	remove_range((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));

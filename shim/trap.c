@@ -16,6 +16,7 @@
 #include "../scheduler/check.h"
 #include "../scheduler/helper.h"
 #include "../scheduler/raw.h"
+#include "patch.h"
 #include "signals.h"
 #include "sys.h"
 
@@ -31,6 +32,7 @@ static _Noreturn void go(void)
 {
 	struct coroutine *co = co_current();
 
+	patch_trapped(co);
 	carrier_enter(co, sys_again, sys_enter_back(co));
 }
 

@@ -8,6 +8,7 @@
 
 #include "../scheduler/raw.h"
 #include "../shim/memory.h"
+#include "../shim/patch.h"
 #include "../shim/sys.h"
 #include "unit.h"
 
@@ -22,6 +23,14 @@ long sys_native(struct thread *th)
 	const long *a = th->call.arg;
 
 	return raw6(th->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static uint64_t forgotten[2];
+
+void patch_forget(uint64_t begin, uint64_t end)
+{
+	forgotten[0] = begin;
+	forgotten[1] = end;
 }
 
 static long call(long (*fn)(struct thread *), long nr, const long *arg)

@@ -193,6 +193,21 @@ option_tests() {
 		else
 			fail stats-are-printed "status $status: $(head -n 1 err)"
 		fi
+		# a builtin, so that one process makes the call each time
+		local often='for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 $$; kill -0 $$; kill -0 $$; done'
+
+		try "$copatch" run --stats sh -c "$often"
+		if grep -Eq '^copatch: calls .* by the side door [1-9]' err; then
+			pass side-door-is-used
+		else
+			fail side-door-is-used "$(grep door err)"
+		fi
+		try "$copatch" run --stats --no-patch sh -c "$often"
+		if grep -Eq '^copatch: calls .* by the side door 0' err; then
+			pass side-door-stays-shut
+		else
+			fail side-door-stays-shut "$(grep door err)"
+		fi
 	else
 		skip stats-are-printed "the library prints no counters"
 	fi

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The side door: stubs come here instead of making a system call. */
+#include "../scheduler/switch.h"
+
+	.text
+
+/*
+ * in:  as at a `syscall` instruction, %rcx the address behind one; %gs:CA_CURRENT a coroutine
+ *
+ * The program's stack is not touched: a function without a frame keeps its variables below %rsp.
+ */
+	.globl	side_entry
+	.hidden	side_entry
+	.type	side_entry, @function
+side_entry:
+	.cfi_startproc
+	.cfi_undefined rip
+	mov	%gs:CA_CURRENT, %r11
+	mov	%rcx, R_RIP(%r11)
+	mov	%rcx, R_RCX(%r11)
+	mov	%rsp, R_RSP(%r11)
+	mov	%gs:CA_STACK, %rsp
+	pushfq
+	pop	%rcx
+	mov	%rcx, R_FLAGS(%r11)
+	mov	%rcx, R_R11(%r11)
+	mov	%rax, R_RAX(%r11)
+	mov	%rdi, R_RDI(%r11)
+	mov	%rsi, R_RSI(%r11)
+	mov	%rdx, R_RDX(%r11)
+	mov	%r10, R_R10(%r11)
+	mov	%r8, R_R8(%r11)
+	mov	%r9, R_R9(%r11)
+	mov	%rbx, R_RBX(%r11)
+	mov	%rbp, R_RBP(%r11)
+	mov	%r12, R_R12(%r11)
+	mov	%r13, R_R13(%r11)
+	mov	%r14, R_R14(%r11)
+	mov	%r15, R_R15(%r11)
+	mov	%r11, %rdi
+	cld
+	call	side_enter
+	ud2
+	.cfi_endproc
+	.size	side_entry, . - side_entry
+
+/* In a child of vfork nothing is dispatched: the instruction in front of %rcx does it. */
+	.globl	side_entry_foreign
+	.hidden	side_entry_foreign
+	.type	side_entry_foreign, @function
+side_entry_foreign:
+	.cfi_startproc
+	.cfi_undefined rip
+	lea	-2(%rcx), %rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	side_entry_foreign, . - side_entry_foreign
+
+	.section .note.GNU-stack, "", @progbits
