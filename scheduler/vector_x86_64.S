@@ -18,18 +18,12 @@
 	.type	vector_x87_empty, @function
 vector_x87_empty:
 	.cfi_startproc
-	fnstsw	%ax
-	test	$0x3800, %eax		/* TOP */
-	jne	1f
 	fxam
 	fnstsw	%ax
-	and	$0x4500, %eax
-	cmp	$0x4100, %eax		/* C3, no C2, C0: "empty" */
+	and	$0x7d00, %eax		/* TOP, C3, C2, C0 */
+	cmp	$0x4100, %eax		/* 0 and "empty" */
 	sete	%al
 	movzbl	%al, %eax
-	ret
-1:
-	xor	%eax, %eax
 	ret
 	.cfi_endproc
 	.size	vector_x87_empty, . - vector_x87_empty
