@@ -11,12 +11,9 @@
 #define STACK_SIZE (256UL << 10)
 /*
  * After so many calls and switches the loop is looked at, so that I/O and timers never starve;
- * but not sooner than so many time-stamp counts after the last time, 30 to 60 us: a look costs as
- * much as ten switches.
+ * but not twice in so many time-stamp counts, some 40 us: a look costs as much as ten switches.
  */
-#define TICKS 64
-/* But not twice in so many time-stamp counts, some 40 us: a look costs as much as ten switches. */
-#define LOOK_AGAIN 100000
+#define TICKS	   64
 #define LOOK_AGAIN 100000
 
 #define SET_GS 0x1001 /* asm/prctl.h */
@@ -56,6 +53,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	slab_init(&ca->coroutines, object_size);
 	vector_init(ca);
 	list_init(&ca->runq);
+	list_init(&ca->hogs);
 	list_init(&ca->all);
 	raw2(__NR_arch_prctl, GET_FS, &ca->fs_main);
 	ca->fs_loaded = ca->fs_main;
@@ -171,7 +169,7 @@ uint64_t co_cpu_time(const struct coroutine *co)
 void co_run_last(struct coroutine *co)
 {
 	if (!co->runnable)
-		list_add_tail(&this_carrier()->runq, &co->run);
+		list_add_tail(co->hog ? &this_carrier()->hogs : &this_carrier()->runq, &co->run);
 	co->runnable = true;
 }
 
@@ -194,11 +192,16 @@ void co_wake(struct coroutine *co, enum wake why)
 
 static struct coroutine *runq_pop(struct carrier *ca)
 {
+	struct list *from = &ca->runq;
 	struct coroutine *co;
 
-	if (list_empty(&ca->runq))
+	if (!list_empty(&ca->hogs) && (list_empty(from) || ++ca->passed_over >= TICKS)) {
+		from = &ca->hogs;
+		ca->passed_over = 0;
+	}
+	if (list_empty(from))
 		return NULL;
-	co = container_of(ca->runq.next, struct coroutine, run);
+	co = container_of(from->next, struct coroutine, run);
 	list_del(&co->run);
 	co->runnable = false;
 	return co;
@@ -217,6 +220,7 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 		co->woke = 0;
 		if (result == BLOCKED) {
 			co->again = again;
+			co->hog = false;
 			co_save_vector(co);
 			sched_stats.parks[co->parked_by]++;
 			return false;
@@ -263,8 +267,8 @@ _Noreturn void carrier_run(void)
 		ca->current = NULL;
 		if (ca->attention)
 			sched_hooks.attend();
-		if (list_empty(&ca->runq) || (++ca->ticks >= TICKS && look_is_due(ca))) {
-			look(ca, list_empty(&ca->runq));
+		if (carrier_idle(ca) || (++ca->ticks >= TICKS && look_is_due(ca))) {
+			look(ca, carrier_idle(ca));
 			account(ca, NULL);
 		}
 		co = runq_pop(ca);
@@ -284,13 +288,21 @@ _Noreturn void carrier_run(void)
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
+	/* Whom it has woken needs what it has let go of: next to never does a slice end just then.
+	 */
+	if (co->hog && !list_empty(&ca->runq)) {
+		co_save_vector(co);
+		co_run_last(co);
+		return true;
+	}
 	if ((++ca->ticks < TICKS && !ca->slice_over) || ca->alive < 2)
 		return false;
+	co->hog |= ca->slice_over;
 	ca->slice_over = false;
 	co_save_vector(co); /* libev uses vector registers */
 	if (look_is_due(ca))
 		look(ca, false);
-	if (list_empty(&ca->runq))
+	if (carrier_idle(ca))
 		return false;
 	co_run_last(co);
 	return true;
@@ -351,9 +363,10 @@ _Noreturn void carrier_interrupted(void)
 		sched_hooks.attend();
 	if (ca->slice_over) {
 		ca->slice_over = false;
+		ca->current->hog = true;
 		end_slice(ca);
 	}
-	if (list_empty(&ca->runq))
+	if (carrier_idle(ca))
 		run_text(ca->current);
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	sched_stats.preempted++;

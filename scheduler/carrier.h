@@ -44,6 +44,8 @@ struct carrier {
 	uint64_t fs_loaded;
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;
+	struct list hogs;     /* runnable too, behind those of `runq` */
+	unsigned passed_over; /* switches since one of them ran */
 	struct list all;
 	unsigned long alive;
 	unsigned ticks;  /* switches and calls since it was last seen to whether a look is due */
@@ -80,6 +82,11 @@ void carrier_set_fs(uint64_t fs);
 void vector_init(struct carrier *ca);
 /* Into the processor, whatever is in it. */
 void vector_load(struct coroutine *co);
+
+static inline bool carrier_idle(const struct carrier *ca)
+{
+	return list_empty(&ca->runq) && list_empty(&ca->hogs);
+}
 
 /* loop.c */
 /* Loads libev. -ELIBACC: there is none; -ELIBBAD: it lacks something. */

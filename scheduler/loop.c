@@ -368,7 +368,7 @@ void loop_run(struct carrier *ca, bool wait)
 	timer_arm(ca);
 	flush(ca);
 	sched_stats.loops++;
-	ev.run(ca->loop, wait && list_empty(&ca->runq) ? EVRUN_ONCE : EVRUN_NOWAIT);
+	ev.run(ca->loop, wait && carrier_idle(ca) ? EVRUN_ONCE : EVRUN_NOWAIT);
 	ca->in_loop = false;
 	ca->selector = ca->selector_on;
 }
