@@ -33,13 +33,18 @@ _Static_assert(offsetof(struct vector_small, zmm16) == VS_ZMM16, "vector_x86_64.
 /*
  * The place of each component that the kernel has enabled (Intel SDM volume 1, 13.2). Not the
  * tiles of AMX: a program must ask the kernel for them, and they are too large to save each time.
+ * Not the rights of protection keys either: left alone, all threads have what one of them sets,
+ * and those that set nothing have the kernel's default and not the processor's, which is none.
  */
+#define AMX  (3UL << 17)
+#define PKRU (1UL << 9)
+
 static void measure(void)
 {
 	uint32_t lo, hi, a, b, c, d;
 
 	__asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	co_vector_mask = ((uint64_t)hi << 32 | lo) & ~(3UL << 17);
+	co_vector_mask = ((uint64_t)hi << 32 | lo) & ~(AMX | PKRU);
 	co_vector_size = 512 + 64;
 	for (int i = 2; i < 63; i++) {
 		if (!(co_vector_mask >> i & 1))
