@@ -11,10 +11,11 @@
 #define STACK_SIZE (256UL << 10)
 /*
  * After so many calls and switches the loop is looked at, so that I/O and timers never starve;
- * but not twice in so many time-stamp counts, some 40 us: a look costs as much as ten switches.
+ * but not twice in so many time-stamp counts, about 1 ms: a look costs as much as ten switches,
+ * and shows once more what those who are about to run have been woken for.
  */
-#define TICKS	   64
-#define LOOK_AGAIN 100000
+#define TICKS      64
+#define LOOK_AGAIN 2500000
 
 #define SET_GS 0x1001 /* asm/prctl.h */
 #define SET_FS 0x1002

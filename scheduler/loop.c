@@ -36,7 +36,8 @@ struct loop_fd {
 	uint8_t active;      /* wait_events that libev watches for */
 	bool fresh;          /* the number names another file than the one that libev knows */
 	bool dirty;
-	bool known; /* to epoll, watched or not: libev never takes one out */
+	bool unwanted; /* something was reported that nobody waited for */
+	bool known;    /* to epoll, watched or not: libev never takes one out */
 };
 
 static struct {
@@ -143,34 +144,41 @@ static void mark_dirty(struct carrier *ca, struct loop_fd *f)
 	ca->dirty = f;
 }
 
+static int ev_of(int wait_events)
+{
+	return (wait_events & WAIT_READ ? EV_READ : 0) | (wait_events & WAIT_WRITE ? EV_WRITE : 0);
+}
+
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct loop_fd *f = container_of(io, struct loop_fd, io);
+	int unwanted = revents & (EV_READ | EV_WRITE);
 
 	(void)loop;
-	if (revents & EV_ERROR) {
-		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
-		f->active = 0;
-		f->fresh = true;
-		mark_dirty(this_carrier(), f);
-	}
 	if (f->fn) {
 		f->fn(f->arg);
 		return;
 	}
 	list_for_each_safe (l, tmp, &f->waiters) {
 		struct fd_wait *w = container_of(l, struct fd_wait, link);
-		int want = (w->events & WAIT_READ ? EV_READ : 0) |
-			   (w->events & WAIT_WRITE ? EV_WRITE : 0);
 
-		if (!(revents & (want | EV_ERROR)))
+		unwanted &= ~ev_of(w->events);
+		if (!(revents & (ev_of(w->events) | EV_ERROR)))
 			continue;
 		/* Takes down all waits of this coroutine, the next entry perhaps among them. */
 		while (tmp != &f->waiters && container_of(tmp, struct fd_wait, link)->co == w->co)
 			tmp = tmp->next;
 		co_wake(w->co, WAKE_EVENT);
 	}
-	mark_dirty(this_carrier(), f);
+	if (revents & EV_ERROR) {
+		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
+		f->active = 0;
+		f->fresh = true;
+	}
+	if (unwanted || f->fresh) {
+		f->unwanted = true;
+		mark_dirty(this_carrier(), f);
+	}
 }
 
 int wait_fd(struct coroutine *co, int fd, short events)
@@ -273,7 +281,7 @@ static void flush(struct carrier *ca)
 	struct loop_fd *f;
 
 	while ((f = ca->dirty)) {
-		uint8_t want = f->fn ? WAIT_READ : 0;
+		uint8_t want = f->fn ? WAIT_READ : 0, watch;
 
 		ca->dirty = f->dirty_next;
 		f->dirty = false;
@@ -283,12 +291,18 @@ static void flush(struct carrier *ca)
 			want |= (uint8_t)w->events;
 			f->io.fd = w->fd;
 		}
-		if (want == f->active && !f->fresh)
+		/*
+		 * What was waited for is watched on, since most likely it will be again, until it
+		 * happens with nobody waiting.
+		 */
+		watch = f->fresh || f->unwanted ? want : want | f->active;
+		f->unwanted = false;
+		if (watch == f->active && !f->fresh)
 			continue;
 		if (f->active)
 			ev.io_stop(ca->loop, &f->io);
-		f->active = want;
-		if (!want)
+		f->active = watch;
+		if (!watch)
 			continue;
 		/* libev aborts where epoll says EBADF; whoever waits finds out by trying. */
 		if (f->fresh && !f->fn && raw_failed(raw2(__NR_fcntl, f->io.fd, F_GETFD))) {
@@ -303,8 +317,7 @@ static void flush(struct carrier *ca)
 		 * before, which it needs only where something has changed.
 		 */
 		ev_init(&f->io, on_io);
-		ev_io_set(&f->io, f->io.fd,
-			  (want & WAIT_READ ? EV_READ : 0) | (want & WAIT_WRITE ? EV_WRITE : 0));
+		ev_io_set(&f->io, f->io.fd, ev_of(watch));
 		ev.io_start(ca->loop, &f->io);
 		f->fresh = false;
 		f->known = true;

@@ -15,7 +15,9 @@
 struct fd_entry {
 	uint8_t kind;
 	bool no_nowait;
-	uint16_t pad;
+	bool drained;
+	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
+	uint32_t known;
 	uint32_t born; /* in which generation, 0 unknown */
 	int comm;
 };
@@ -23,6 +25,7 @@ struct fd_entry {
 static struct fd_entry **table;
 static struct slab chunks;
 static uint32_t generation = 1; /* grows when files may become shared */
+static uint32_t settings = 1;   /* grows when the program changes a file's */
 
 int fdtab_init(void)
 {
@@ -78,11 +81,54 @@ void fd_set_no_nowait(int fd)
 	get(fd)->no_nowait = true;
 }
 
+bool fd_known(int fd, enum fd_fact fact)
+{
+	const struct fd_entry *e = get(fd);
+
+	return e->facts & fact && e->known == settings && e->born == generation;
+}
+
+void fd_set_known(int fd, enum fd_fact fact)
+{
+	struct fd_entry *e = get(fd);
+
+	if (e->known != settings)
+		e->facts = 0;
+	e->known = settings;
+	e->facts |= (uint8_t)fact;
+}
+
+void fd_settings_changed(void)
+{
+	settings++;
+}
+
 bool fd_nonblocking(int fd)
 {
-	long flags = raw3(__NR_fcntl, fd, F_GETFL, 0);
+	long flags;
 
-	return raw_failed(flags) || flags & O_NONBLOCK;
+	if (fd_known(fd, FD_BLOCKING))
+		return false;
+	flags = raw3(__NR_fcntl, fd, F_GETFL, 0);
+	if (raw_failed(flags) || flags & O_NONBLOCK)
+		return true;
+	fd_set_known(fd, FD_BLOCKING);
+	return false;
+}
+
+bool fd_take_drained(int fd)
+{
+	struct fd_entry *e = get(fd);
+
+	if (!e->drained)
+		return false;
+	e->drained = false;
+	return fd_known(fd, FD_BLOCKING);
+}
+
+void fd_set_drained(int fd)
+{
+	get(fd)->drained = true;
 }
 
 bool fd_private(int fd)

@@ -19,8 +19,26 @@ enum fd_kind fd_kind(int fd);
 /* read and write without waiting are refused by this file (RWF_NOWAIT): remembered here. */
 bool fd_no_nowait(int fd);
 void fd_set_no_nowait(int fd);
-/* The program itself asked for EAGAIN. Asked anew each time: others may change it too. */
+/* The program itself asked for EAGAIN. Asked anew where another process may have changed it. */
 bool fd_nonblocking(int fd);
+/*
+ * What was found out about a file that no other process has, until the program changes the
+ * settings of any file: descriptors may share one.
+ */
+enum fd_fact {
+	FD_BLOCKING = 1, /* O_NONBLOCK is off */
+	FD_NO_RCVTIMEO = 2,
+	FD_NO_SNDTIMEO = 4,
+};
+bool fd_known(int fd, enum fd_fact fact);
+void fd_set_known(int fd, enum fd_fact fact);
+void fd_settings_changed(void);
+/*
+ * The last read took all there was: to try once more would only cost a call. True once, and only
+ * of a file whose next read may wait.
+ */
+bool fd_take_drained(int fd);
+void fd_set_drained(int fd);
 /* Made by this process, and no other process can have it: nobody else takes what is ready. */
 bool fd_private(int fd);
 void fd_born(int fd);

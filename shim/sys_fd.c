@@ -2,6 +2,7 @@
 /* Descriptors as such: closing, duplicating, opening; what waits on them, and which are ours. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -125,6 +126,9 @@ long sys_fcntl(struct thread *th)
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
 		return sys_dup(th);
+	case F_SETFL:
+		fd_settings_changed();
+		return sys_native(th);
 	case F_SETLKW:
 	case F_OFD_SETLKW:
 		if (!th->call.job) {
@@ -136,6 +140,14 @@ long sys_fcntl(struct thread *th)
 	default:
 		return sys_native(th);
 	}
+}
+
+/* FIONBIO is F_SETFL by another name. */
+long sys_ioctl(struct thread *th)
+{
+	if ((uint32_t)th->call.arg[1] == FIONBIO)
+		fd_settings_changed();
+	return sys_native(th);
 }
 
 _Static_assert(F_SETLKW == F_SETLK + 1 && F_OFD_SETLKW == F_OFD_SETLK + 1, "fcntl.h");

@@ -239,7 +239,8 @@ long futex_hand_over(uint64_t address, uint32_t flags)
 
 	if (heir) {
 		co_wake(heir, WAKE_EVENT);
-		flags |= (uint32_t)thread_of(heir)->tid | (waitq_first(address) ? FUTEX_WAITERS : 0);
+		flags |=
+			(uint32_t)thread_of(heir)->tid | (waitq_first(address) ? FUTEX_WAITERS : 0);
 	}
 	return user_put(address, flags) ? -EFAULT : 0;
 }

@@ -16,13 +16,31 @@
 long socket_wait(struct thread *th, short events)
 {
 	int option = events & WAIT_READ ? SO_RCVTIMEO : SO_SNDTIMEO;
+	enum fd_fact none = events & WAIT_READ ? FD_NO_RCVTIMEO : FD_NO_SNDTIMEO;
 	struct timeval tv = {0, 0};
 	socklen_t len = sizeof(tv);
 
-	if (!th->call.begun && !raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, option, &tv, &len) &&
-	    (tv.tv_sec || tv.tv_usec))
+	if (th->call.begun || fd_known(call_fd(th), none) ||
+	    raw5(__NR_getsockopt, call_fd(th), SOL_SOCKET, option, &tv, &len))
+		return io_wait(th, events);
+	if (tv.tv_sec || tv.tv_usec)
 		call_timeout(th, (uint64_t)tv.tv_sec * 1000000000 + (uint64_t)tv.tv_usec * 1000);
+	else
+		fd_set_known(call_fd(th), none);
 	return io_wait(th, events);
+}
+
+/* A first try that would find nothing: see fd_take_drained. */
+static bool nothing_there(const struct thread *th)
+{
+	return !th->co.woke && !th->call.begun && fd_take_drained(call_fd(th));
+}
+
+/* Whatever comes is seen by epoll, so that a wrong guess costs time alone. */
+static void note_drained(const struct thread *th, long n, uint64_t asked)
+{
+	if (n > 0 && (uint64_t)n < asked)
+		fd_set_drained(call_fd(th));
 }
 
 /* The signal is the calling thread's, and comes whether or not the kernel would raise it. */
@@ -109,8 +127,13 @@ static long receive(struct thread *th, const struct msghdr *user, int flags)
 long socket_read(struct thread *th, uint64_t iov, uint64_t count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
-	long n = raw3(__NR_recvmsg, call_fd(th), &msg, MSG_DONTWAIT);
+	long n;
 
+	if (nothing_there(th))
+		return socket_wait(th, WAIT_READ);
+	n = raw3(__NR_recvmsg, call_fd(th), &msg, MSG_DONTWAIT);
+	if (count == 1 && th->call.nr == __NR_read)
+		note_drained(th, n, (uint64_t)th->call.arg[2]);
 	/* recvmsg has its own number for a vector that is too long. */
 	if (n == -EMSGSIZE && count > IOV_MAX)
 		return -EINVAL;
@@ -127,8 +150,12 @@ long sys_recvfrom(struct thread *th)
 	/* With an address to fill in there is nothing to put together from parts. */
 	if (flags & MSG_WAITALL && !th->call.arg[4])
 		return receive(th, &msg, flags);
+	if (!flags && nothing_there(th))
+		return socket_wait(th, WAIT_READ);
 	n = raw6(__NR_recvfrom, call_fd(th), th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
 		 th->call.arg[4], th->call.arg[5]);
+	if (!flags)
+		note_drained(th, n, iov.iov_len);
 	return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
 }
 
@@ -370,6 +397,14 @@ long sys_connect(struct thread *th)
 static void nothing(struct coroutine *co)
 {
 	(void)co;
+}
+
+/* The socket's own timeouts are remembered: see fd_known. */
+long sys_setsockopt(struct thread *th)
+{
+	if (th->call.arg[1] == SOL_SOCKET)
+		fd_settings_changed();
+	return sys_native(th);
 }
 
 /* A unix socket that is shut down does not poll writable, though a waiting send ends. */
