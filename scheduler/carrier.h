@@ -38,6 +38,7 @@ struct carrier {
 
 	/* Part 3: owned by carrier.c. */
 	volatile bool in_loop; /* inside libev, which is not in our text */
+	bool idle;             /* the loop was entered with nobody left to run */
 	bool loop_opening;     /* move the descriptors that libev makes to high numbers */
 	uint8_t selector_on;   /* what `selector` is outside libev: 1 once dispatch is armed */
 	bool wrfsbase;

@@ -26,6 +26,12 @@
  */
 #define HIGH 900
 
+/*
+ * Who was woken for a descriptor and has not run yet does not wait for it: what a look reports
+ * then means nothing. It does so when nobody is left to run, or when it goes on like that.
+ */
+#define UNWANTED 100
+
 struct loop_fd {
 	struct ev_io io;
 	struct list waiters;
@@ -36,8 +42,8 @@ struct loop_fd {
 	uint8_t active;      /* wait_events that libev watches for */
 	bool fresh;          /* the number names another file than the one that libev knows */
 	bool dirty;
-	bool unwanted; /* something was reported that nobody waited for */
-	bool known;    /* to epoll, watched or not: libev never takes one out */
+	uint8_t unwanted; /* looks in a row that reported something that nobody waits for */
+	bool known;       /* to epoll, watched or not: libev never takes one out */
 };
 
 static struct {
@@ -175,10 +181,12 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 		f->active = 0;
 		f->fresh = true;
 	}
-	if (unwanted || f->fresh) {
-		f->unwanted = true;
+	if (!unwanted)
+		f->unwanted = 0;
+	else if (f->unwanted < UNWANTED)
+		f->unwanted += this_carrier()->idle ? UNWANTED : 1;
+	if (f->unwanted >= UNWANTED || f->fresh)
 		mark_dirty(this_carrier(), f);
-	}
 }
 
 int wait_fd(struct coroutine *co, int fd, short events)
@@ -295,8 +303,8 @@ static void flush(struct carrier *ca)
 		 * What was waited for is watched on, since most likely it will be again, until it
 		 * happens with nobody waiting.
 		 */
-		watch = f->fresh || f->unwanted ? want : want | f->active;
-		f->unwanted = false;
+		watch = f->fresh || f->unwanted >= UNWANTED ? want : want | f->active;
+		f->unwanted = 0;
 		if (watch == f->active && !f->fresh)
 			continue;
 		if (f->active)
@@ -381,7 +389,8 @@ void loop_run(struct carrier *ca, bool wait)
 	timer_arm(ca);
 	flush(ca);
 	sched_stats.loops++;
-	ev.run(ca->loop, wait && carrier_idle(ca) ? EVRUN_ONCE : EVRUN_NOWAIT);
+	ca->idle = wait && carrier_idle(ca);
+	ev.run(ca->loop, ca->idle ? EVRUN_ONCE : EVRUN_NOWAIT);
 	ca->in_loop = false;
 	ca->selector = ca->selector_on;
 }
