@@ -49,8 +49,9 @@ struct carrier {
 	unsigned passed_over; /* switches since one of them ran */
 	struct list all;
 	unsigned long alive;
-	unsigned ticks;  /* switches and calls since it was last seen to whether a look is due */
-	uint64_t looked; /* time-stamp count after the last look at the loop */
+	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */
+	uint64_t look_again; /* counts to wait after that */
+	uint64_t looked;     /* time-stamp count after the last look at the loop */
 	volatile bool slice_over;
 	uint64_t since;  /* time-stamp count at the last switch */
 	uint64_t cycles; /* sum of all coroutines', the ended ones too */
