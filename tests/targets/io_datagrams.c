@@ -44,6 +44,7 @@ static void talk(const char *name, int pair[2])
 	struct mmsghdr batch[2];
 	struct iovec parts[2];
 	pthread_t thread;
+	int sent;
 
 	t_say("%s", name);
 	thread = t_thread(receives, &pair[0]);
@@ -61,10 +62,12 @@ static void talk(const char *name, int pair[2])
 		batch[i].msg_hdr.msg_iovlen = 1;
 	}
 	t_nap(30);
-	t_say("sent %d", sendmmsg(pair[1], batch, 2, 0));
+	sent = sendmmsg(pair[1], batch, 2, 0);
 	t_nap(30);
 	send(pair[1], "", 0, 0);
 	t_join(thread);
+	/* now that the other does not speak */
+	t_say("sent %d", sent);
 }
 
 static void *receives_fd(void *arg T_UNUSED)

@@ -71,10 +71,11 @@ static void *serves_tcp(void *arg T_UNUSED)
 		while (t_read_all(fd, packet, 2) && (size = packet[0] << 8 | packet[1]) <= 512 &&
 		       t_read_all(fd, packet + 2, size)) {
 			size = answer(packet + 2, size, true);
+			/* before the asker can know */
+			__atomic_add_fetch(&tcp_queries, 1, __ATOMIC_SEQ_CST);
 			packet[0] = size >> 8;
 			packet[1] = size;
 			t_write_all(fd, packet, size + 2);
-			__atomic_add_fetch(&tcp_queries, 1, __ATOMIC_SEQ_CST);
 		}
 		close(fd);
 	}

@@ -16,7 +16,7 @@ static void handler(int signal T_UNUSED)
 
 static void *sleeps(void *arg T_UNUSED)
 {
-	t_nap(400);
+	t_nap(1500);
 	return NULL;
 }
 
