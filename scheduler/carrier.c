@@ -251,8 +251,7 @@ static void look(struct carrier *ca, bool wait)
 	ca->ticks = 0;
 	loop_run(ca, wait);
 	ca->looked = __builtin_ia32_rdtsc();
-	/* With thousands of descriptors ready a look takes milliseconds: a tenth of the time, then.
-	 */
+	/* With thousands of descriptors ready a look takes milliseconds: a tenth of the time. */
 	cost = wait ? 0 : ca->looked - begun;
 	ca->look_again = cost * 10 > LOOK_AGAIN ? cost * 10 : LOOK_AGAIN;
 }
@@ -295,8 +294,7 @@ _Noreturn void carrier_run(void)
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
-	/* Whom it has woken needs what it has let go of: next to never does a slice end just then.
-	 */
+	/* Whom it has woken needs what it has let go of: hardly ever does a slice end then. */
 	if (co->hog && !list_empty(&ca->runq)) {
 		co_save_vector(co);
 		co_run_last(co);

@@ -15,6 +15,7 @@
 #include "carrier.h"
 #include "check.h"
 #include "raw.h"
+#include "vector.h"
 
 #define CHUNK_BITS 10
 #define CHUNK      (1 << CHUNK_BITS)
@@ -373,8 +374,8 @@ bool fd_is_ours(int fd)
 
 void loop_run(struct carrier *ca, bool wait)
 {
-	static const uint32_t mxcsr = 0x1f80;
-	static const uint16_t fcw = 0x37f;
+	static const uint32_t mxcsr = VECTOR_MXCSR;
+	static const uint16_t fcw = VECTOR_FCW;
 	uint16_t now;
 
 	carrier_set_fs(ca->fs_main);

@@ -14,7 +14,6 @@
 #define UC_FP_XSTATE         1
 #define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
-#define SA_RESTORER_FLAG     0x04000000UL
 #define VECTOR_MAX           (16U << 10)
 
 /* The kernel's struct sigcontext; the registers are in the order of struct co_regs. */

@@ -9,7 +9,8 @@
 
 #include "thread.h"
 
-#define SIGBIT(n) (1UL << ((n)-1))
+#define SA_RESTORER_FLAG 0x04000000UL /* SA_RESTORER, which libc keeps to itself */
+#define SIGBIT(n)        (1UL << ((n)-1))
 /* Raised by the processor for what the running text did. */
 #define SIG_SYNCHRONOUS                                                                         \
 	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | \

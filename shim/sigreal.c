@@ -17,8 +17,7 @@
 #include "sys.h"
 #include "usercopy.h"
 
-#define SA_RESTORER_FLAG 0x04000000UL
-#define RING             256
+#define RING 256
 
 const char *text_begin, *text_end, *front_begin, *front_end;
 

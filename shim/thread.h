@@ -68,11 +68,6 @@ static inline struct thread *thread_of(struct coroutine *co)
 	return container_of(co, struct thread, co);
 }
 
-static inline struct thread *current_thread(void)
-{
-	return thread_of(co_current());
-}
-
 /* sys_thread.c */
 /* The thread that the process begins with becomes the current coroutine. */
 int thread_init(void) __attribute__((warn_unused_result));

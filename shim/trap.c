@@ -25,7 +25,6 @@
 #endif
 #define DISPATCH_ON       1
 #define SYS_USER_DISPATCH 2 /* si_code, asm-generic/siginfo.h */
-#define SA_RESTORER_FLAG  0x04000000UL
 #define STACK_SIZE        (64UL << 10)
 
 static _Noreturn void go(void)
