@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "cputime.h"
 #include "raw.h"
 #include "vector.h"
 
@@ -56,6 +57,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	list_init(&ca->runq);
 	list_init(&ca->hogs);
 	list_init(&ca->all);
+	list_init(&ca->ran);
 	raw2(__NR_arch_prctl, GET_FS, &ca->fs_main);
 	ca->fs_loaded = ca->fs_main;
 	timer_init(ca);
@@ -92,6 +94,7 @@ struct coroutine *co_new(void)
 	list_init(&co->run);
 	list_init(&co->queue_link);
 	list_init(&co->fd.link);
+	list_init(&co->ran);
 	co->fd.fd = -1;
 	co->mxcsr = VECTOR_MXCSR;
 	co->fcw = VECTOR_FCW;
@@ -120,6 +123,7 @@ void co_free(struct coroutine *co)
 	co_drop_vector(co);
 	list_del(&co->run);
 	list_del(&co->all);
+	list_del(&co->ran);
 	ca->alive--;
 	if (ca->current == co)
 		ca->current = NULL;
@@ -137,34 +141,6 @@ void carrier_set_fs(uint64_t fs)
 		__asm__ volatile("wrfsbase %0" : : "r"(fs));
 	else
 		raw2(__NR_arch_prctl, SET_FS, fs);
-}
-
-/* Whose time it was since the last switch; `co` NULL: nobody's. */
-static void account(struct carrier *ca, struct coroutine *co)
-{
-	uint64_t now = __builtin_ia32_rdtsc();
-
-	if (co) {
-		co->cycles += now - ca->since;
-		ca->cycles += now - ca->since;
-	}
-	ca->since = now;
-}
-
-/*
- * A thread's clock at every switch would cost a system call: counts of the time-stamp counter
- * are shared out at their worth in real processor time, so that the sum is right.
- */
-uint64_t co_cpu_time(const struct coroutine *co)
-{
-	struct carrier *ca = this_carrier();
-	uint64_t own;
-
-	if (ca->current)
-		account(ca, ca->current);
-	own = co->cycles;
-	return (uint64_t)((unsigned __int128)time_now(CLOCK_THREAD_CPUTIME_ID) * own /
-			  (ca->cycles ? ca->cycles : 1));
 }
 
 void co_run_last(struct coroutine *co)
@@ -269,13 +245,13 @@ _Noreturn void carrier_run(void)
 	for (;;) {
 		struct coroutine *co;
 
-		account(ca, ca->current);
+		cpu_charge(ca, ca->current);
 		ca->current = NULL;
 		if (ca->attention)
 			sched_hooks.attend();
 		if (carrier_idle(ca) || (++ca->ticks >= TICKS && look_is_due(ca))) {
 			look(ca, carrier_idle(ca));
-			account(ca, NULL);
+			cpu_charge(ca, NULL);
 		}
 		co = runq_pop(ca);
 		if (!co)
@@ -286,6 +262,14 @@ _Noreturn void carrier_run(void)
 		if (!co->again || call_ends(ca, co, co->again, co->again(co)))
 			run_text(co);
 	}
+}
+
+static void slice_ends(struct carrier *ca, struct coroutine *co)
+{
+	ca->slice_over = false;
+	co->hog = true;
+	cpu_charge(ca, co);
+	cpu_settle(ca);
 }
 
 /*
@@ -302,8 +286,8 @@ static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 	}
 	if ((++ca->ticks < TICKS && !ca->slice_over) || ca->alive < 2)
 		return false;
-	co->hog |= ca->slice_over;
-	ca->slice_over = false;
+	if (ca->slice_over)
+		slice_ends(ca, co);
 	co_save_vector(co); /* libev uses vector registers */
 	if (look_is_due(ca))
 		look(ca, false);
@@ -345,7 +329,7 @@ long carrier_enter_front(struct coroutine *co)
  * a timeout, in a queue of its own making, would lose its place there to a newcomer each time
  * (CPython's interpreter lock: two threads passed it to one another for ever).
  */
-static void end_slice(struct carrier *ca)
+static void look_after_slice(struct carrier *ca)
 {
 	struct list before;
 
@@ -367,9 +351,8 @@ _Noreturn void carrier_interrupted(void)
 	if (ca->attention)
 		sched_hooks.attend();
 	if (ca->slice_over) {
-		ca->slice_over = false;
-		ca->current->hog = true;
-		end_slice(ca);
+		slice_ends(ca, ca->current);
+		look_after_slice(ca);
 	}
 	if (carrier_idle(ca))
 		run_text(ca->current);
@@ -405,6 +388,7 @@ void sched_after_fork(void)
 		if (co != ca->current)
 			co_free(co);
 	}
+	cpu_after_fork(ca);
 	preempt_after_fork();
 	loop_after_fork(ca);
 	timer_after_fork(ca);

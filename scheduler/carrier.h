@@ -53,9 +53,13 @@ struct carrier {
 	uint64_t look_again; /* counts to wait after that */
 	uint64_t looked;     /* time-stamp count after the last look at the loop */
 	volatile bool slice_over;
-	uint64_t since;  /* time-stamp count at the last switch */
-	uint64_t cycles; /* sum of all coroutines', the ended ones too */
 	struct slab coroutines, vectors, vectors_brief;
+
+	/* Part 3b: owned by cputime.c. */
+	struct list ran;   /* coroutines with counts that are not settled */
+	uint64_t since;    /* time-stamp count at the last switch */
+	uint64_t cycles;   /* sum of all counts, of ended ones too, since it was settled */
+	uint64_t cpu_seen; /* the carrier's processor time then, in nanoseconds */
 
 	/* Part 4: owned by loop.c. */
 	struct ev_loop *loop; /* NULL: make a new one before use */

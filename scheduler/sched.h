@@ -78,7 +78,11 @@ struct coroutine {
 	uint64_t queue_key; /* 0 when not in a queue */
 	uint32_t queue_bits;
 	uint64_t switches;
-	uint64_t cycles; /* time-stamp counts on the carrier, up to its last switch */
+
+	/* Part 3b: owned by cputime.c. */
+	struct list ran;
+	uint64_t cycles; /* time-stamp counts on the carrier that are not settled */
+	uint64_t cpu;    /* nanoseconds of processor time, settled */
 
 	/* Part 4: whatever the user of the scheduler has behind it: see sched_init. */
 };
@@ -140,8 +144,6 @@ void co_drop_vector(struct coroutine *co);
 _Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
 /* Its registers were saved while it ran; something was noted. */
 _Noreturn void carrier_interrupted(void);
-/* Nanoseconds of processor time that `co` has used. */
-uint64_t co_cpu_time(const struct coroutine *co);
 /* Runs coroutines for ever, on the carrier's own stack. */
 _Noreturn void carrier_run(void);
 /* Something was noted: no wait of the loop lasts longer. For signal handlers. */
@@ -151,6 +153,10 @@ void sched_after_fork(void);
 
 /* preempt.c: time slices, in nanoseconds of the carrier's processor time; 0 switches them off. */
 void preempt_slice(uint64_t ns);
+
+/* cputime.c */
+/* Nanoseconds of processor time that `co` has used; never less than it was before. */
+uint64_t co_cpu_time(const struct coroutine *co);
 
 /* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
 uint64_t time_now(int clock);

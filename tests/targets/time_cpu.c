@@ -2,16 +2,69 @@
 /* A thread's CPU clock counts its own work, seen from inside and outside, and not its sleep. */
 #include "../helpers.h"
 
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 static sem_t ready, go;
+static atomic_int enough;
 
-static int64_t ms_of(clockid_t clock)
+static int64_t ns_of(clockid_t clock)
 {
 	struct timespec ts;
 
 	T_OK(clock_gettime(clock, &ts));
-	return ts.tv_sec * (int64_t)1000 + ts.tv_nsec / 1000000;
+	return ts.tv_sec * (int64_t)1000000000 + ts.tv_nsec;
+}
+
+static int64_t ms_of(clockid_t clock)
+{
+	return ns_of(clock) / 1000000;
+}
+
+static void *spins(void *arg)
+{
+	volatile unsigned work = 0;
+
+	(void)arg;
+	while (!atomic_load(&enough))
+		work++;
+	return NULL;
+}
+
+/* A clock never goes back, whoever else computes, here and in other processes. */
+static int64_t goes_back(void)
+{
+	volatile unsigned work = 0;
+	pthread_t other;
+	pid_t outside[3];
+	clockid_t own;
+	int64_t last = 0, now, back = 0;
+
+	for (int i = 0; i < 3; i++) {
+		outside[i] = fork();
+		if (outside[i])
+			continue;
+		alarm(5);
+		for (;;)
+			;
+	}
+	other = t_thread(spins, NULL);
+	T_ZERO(pthread_getcpuclockid(pthread_self(), &own));
+	for (int64_t start = t_now_ms(); t_now_ms() - start < 200;) {
+		for (int i = 0; i < 100000; i++)
+			work++;
+		now = ns_of(own);
+		back += now < last;
+		last = ns_of(CLOCK_THREAD_CPUTIME_ID);
+		back += last < now;
+	}
+	atomic_store(&enough, 1);
+	t_join(other);
+	for (int i = 0; i < 3; i++) {
+		kill(outside[i], SIGKILL);
+		waitpid(outside[i], NULL, 0);
+	}
+	return back;
 }
 
 static void *works(void *arg)
@@ -42,6 +95,7 @@ int main(void)
 {
 	pthread_t worker, sleeper;
 	clockid_t clock_of_worker, clock_of_sleeper;
+	int64_t before;
 
 	sem_init(&ready, 0, 0);
 	sem_init(&go, 0, 0);
@@ -58,6 +112,8 @@ int main(void)
 	sem_post(&go);
 	t_check("worker, from inside", (intptr_t)t_join(worker) >= 150);
 	t_check("sleeper, from inside", (intptr_t)t_join(sleeper) < 100);
-	t_check("main", ms_of(CLOCK_THREAD_CPUTIME_ID) < 100);
+	before = ms_of(CLOCK_THREAD_CPUTIME_ID);
+	t_check("main", before < 100);
+	t_check("never back", !goes_back());
 	return t_done();
 }
