@@ -257,6 +257,8 @@ _Noreturn void carrier_run(void)
 		if (!co)
 			continue;
 		ca->current = co;
+		ca->ticked = 0;
+		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
 		if (!co->again || call_ends(ca, co, co->again, co->again(co)))
@@ -264,12 +266,18 @@ _Noreturn void carrier_run(void)
 	}
 }
 
-static void slice_ends(struct carrier *ca, struct coroutine *co)
+/* The slice timer has ticked. True: the slice of `co` is over. */
+static bool slice_is_over(struct carrier *ca, struct coroutine *co)
 {
-	ca->slice_over = false;
+	ca->slice_used += ca->ticked;
+	ca->ticked = 0;
+	if (!preempt_slice_is_over(ca->slice_used))
+		return false;
+	ca->slice_used = 0;
 	co->hog = true;
 	cpu_charge(ca, co);
 	cpu_settle(ca);
+	return true;
 }
 
 /*
@@ -284,10 +292,10 @@ static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 		co_run_last(co);
 		return true;
 	}
-	if ((++ca->ticks < TICKS && !ca->slice_over) || ca->alive < 2)
+	if ((++ca->ticks < TICKS && !ca->ticked) || ca->alive < 2)
 		return false;
-	if (ca->slice_over)
-		slice_ends(ca, co);
+	if (ca->ticked)
+		slice_is_over(ca, co);
 	co_save_vector(co); /* libev uses vector registers */
 	if (look_is_due(ca))
 		look(ca, false);
@@ -324,37 +332,41 @@ long carrier_enter_front(struct coroutine *co)
 }
 
 /*
- * Whom the clock has woken during the slice goes before those who were runnable already. All of
- * a slice's deadlines show at once here, at its end: behind the others, a thread that waits with
- * a timeout, in a queue of its own making, would lose its place there to a newcomer each time
- * (CPython's interpreter lock: two threads passed it to one another for ever).
+ * Whom the clock or a descriptor has woken since the last tick goes before those who were
+ * runnable already: behind the others, a thread that waits with a timeout, in a queue of its own
+ * making, would lose its place there to a newcomer each time (CPython's interpreter lock: two
+ * threads passed it to one another for ever). True: somebody was.
  */
-static void look_after_slice(struct carrier *ca)
+static bool look_after_tick(struct carrier *ca)
 {
 	struct list before;
+	bool woken;
 
 	co_save_vector(ca->current);
 	list_take(&before, &ca->runq);
 	loop_run(ca, false);
+	woken = !list_empty(&ca->runq);
 	while (!list_empty(&before)) {
 		struct list *l = before.next;
 
 		list_del(l);
 		list_add_tail(&ca->runq, l);
 	}
+	return woken;
 }
 
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
+	bool go_on = false;
 
 	if (ca->attention)
 		sched_hooks.attend();
-	if (ca->slice_over) {
-		slice_ends(ca, ca->current);
-		look_after_slice(ca);
-	}
-	if (carrier_idle(ca))
+	else if (ca->ticked && !slice_is_over(ca, ca->current))
+		go_on = !look_after_tick(ca) && !(ca->current->hog && !list_empty(&ca->runq));
+	else
+		look_after_tick(ca);
+	if (go_on || carrier_idle(ca))
 		run_text(ca->current);
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	sched_stats.preempted++;

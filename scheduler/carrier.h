@@ -52,7 +52,8 @@ struct carrier {
 	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */
 	uint64_t look_again; /* counts to wait after that */
 	uint64_t looked;     /* time-stamp count after the last look at the loop */
-	volatile bool slice_over;
+	volatile uint32_t ticked; /* of the slice timer, not yet seen to */
+	uint32_t slice_used;      /* ticks since the last switch */
 	struct slab coroutines, vectors, vectors_brief;
 
 	/* Part 3b: owned by cputime.c. */
@@ -121,6 +122,8 @@ void helper_after_fork(void);
 
 /* preempt.c */
 void preempt_start(struct carrier *ca);
+/* Whether somebody has had a whole slice who has had so many ticks. */
+bool preempt_slice_is_over(uint32_t ticks);
 void preempt_after_fork(void);
 
 #endif

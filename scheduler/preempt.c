@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Time slices: a coroutine that computes does not keep the others waiting. The timer counts the
- * carrier's processor time, so it stands still while the carrier sleeps.
+ * carrier's processor time, so it stands still while the carrier sleeps. It ticks several times
+ * a slice: whom the clock or a descriptor has woken meanwhile need not wait for its end. The
+ * kernel looks at such timers when its own clock ticks, CONFIG_HZ times a second.
  */
 #include <signal.h>
 #include <string.h>
@@ -10,7 +12,8 @@
 #include "helper.h"
 #include "raw.h"
 
-#define NS 1000000000
+#define NS   1000000000
+#define TICK 1000000 /* nanoseconds */
 
 static uint64_t slice = 10000000;
 static int timer = -1;
@@ -43,7 +46,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* In our own text it is seen when the call ends; in the program's, now. */
-	this_carrier()->slice_over = true;
+	this_carrier()->ticked += 1 + (uint32_t)info->si_overrun;
 	if (sched_hooks.tick && sched_hooks.tick(uc))
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)carrier_interrupted_entry;
 }
@@ -66,6 +69,16 @@ void preempt_slice(uint64_t ns)
 	slice = ns;
 }
 
+static uint64_t tick(void)
+{
+	return slice < TICK ? slice : TICK;
+}
+
+bool preempt_slice_is_over(uint32_t ticks)
+{
+	return ticks * tick() >= slice;
+}
+
 void preempt_start(struct carrier *ca)
 {
 	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = OWN_SIGNAL};
@@ -81,7 +94,7 @@ void preempt_start(struct carrier *ca)
 		}
 		own_signal_init();
 	}
-	set(slice);
+	set(tick());
 }
 
 /* timer_create(2): the child has none. */
