@@ -38,6 +38,7 @@ LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c))
 UNITS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.c)) \
 	$(patsubst tests/targets/%.cpp,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.cpp))
+EYES_TARGETS := $(patsubst tests/eyes/%.c,$(BUILD)/tests/eyes/%,$(wildcard tests/eyes/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
 # Words of a comment line /* NAME: ... */ in a source file.
@@ -86,6 +87,11 @@ $(BUILD)/tests/targets/%: tests/targets/%.cpp tests/helpers.h
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
 
+$(BUILD)/tests/eyes/%: tests/eyes/%.c tests/helpers.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -fno-omit-frame-pointer $(WARN) -pthread $< -o $@
+
 $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -108,12 +114,12 @@ run: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/echo_load $(BUILD)/tests/bench/echo_epoll
 	$(Q)$(PYTHON) demo/show.py
 
-tests: all $(UNITS) $(TARGETS) $(BENCH)
+tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
 test: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
 	$(Q)./tests/run.sh tests/units.sh tests/launcher.sh tests/targets.sh \
-		'$(PYTHON) tests/servers/run.py'
+		'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
 
 # The same a hundred times over, for races.
 soak: test-setup

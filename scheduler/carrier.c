@@ -99,6 +99,7 @@ struct coroutine *co_new(void)
 	co->mxcsr = VECTOR_MXCSR;
 	co->fcw = VECTOR_FCW;
 	co->regs.flags = 0x202;
+	co->since = ca->since;
 	list_add_tail(&ca->all, &co->all);
 	sched_stats.made++;
 	if (++ca->alive > sched_stats.most)
@@ -224,6 +225,8 @@ static void look(struct carrier *ca, bool wait)
 {
 	uint64_t begun = __builtin_ia32_rdtsc(), cost;
 
+	if (wait && !ca->fd_waiters && sched_hooks.stuck && !timer_any(ca))
+		sched_hooks.stuck();
 	ca->ticks = 0;
 	loop_run(ca, wait);
 	ca->looked = __builtin_ia32_rdtsc();
@@ -242,10 +245,12 @@ _Noreturn void carrier_run(void)
 {
 	struct carrier *ca = this_carrier();
 
+	cpu_charge(ca, ca->current);
+	if (ca->current)
+		ca->current->since = ca->since;
 	for (;;) {
 		struct coroutine *co;
 
-		cpu_charge(ca, ca->current);
 		ca->current = NULL;
 		if (ca->attention)
 			sched_hooks.attend();
@@ -263,6 +268,8 @@ _Noreturn void carrier_run(void)
 		sched_stats.switches++;
 		if (!co->again || call_ends(ca, co, co->again, co->again(co)))
 			run_text(co);
+		/* Its wait goes on: `since` stays. */
+		cpu_charge(ca, ca->current);
 	}
 }
 

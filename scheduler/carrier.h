@@ -67,6 +67,7 @@ struct carrier {
 	int epoll_fd;         /* libev's, -1 unknown */
 	int kick;             /* eventfd that ends the loop's wait, -1 none */
 	struct loop_fd *dirty;
+	unsigned long fd_waiters; /* coroutines that wait for a descriptor */
 	struct slab fd_waits;
 	/* Part 5: owned by timer.c. */
 	struct timer_heap timers[TIMER_CLOCKS];
@@ -112,6 +113,8 @@ int fd_move_high(int fd) __attribute__((warn_unused_result));
 void timer_init(struct carrier *ca);
 void timer_open(struct carrier *ca);
 void timer_arm(struct carrier *ca);
+/* Whether there is any deadline. */
+bool timer_any(const struct carrier *ca);
 void timer_after_fork(struct carrier *ca);
 
 /* waitq.c */

@@ -204,6 +204,8 @@ int wait_fd(struct coroutine *co, int fd, short events)
 			return -ENOMEM;
 		w->next = co->fd.next;
 		co->fd.next = w;
+	} else {
+		ca->fd_waiters++;
 	}
 	w->co = co;
 	w->fd = fd;
@@ -230,6 +232,7 @@ void fd_wait_cancel(struct coroutine *co)
 	}
 	co->fd.fd = -1;
 	co->fd.next = NULL;
+	ca->fd_waiters--;
 }
 
 void fd_wake_waiters(int fd, void (*each)(struct coroutine *co))

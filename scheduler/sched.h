@@ -78,6 +78,7 @@ struct coroutine {
 	uint64_t queue_key; /* 0 when not in a queue */
 	uint32_t queue_bits;
 	uint64_t switches;
+	uint64_t since; /* time-stamp count when it last left the carrier, or began its wait */
 
 	/* Part 3b: owned by cputime.c. */
 	struct list ran;
@@ -103,6 +104,11 @@ struct sched_hooks {
 	bool (*tick)(void *ucontext);
 	/* co->notice is set, and program text is about to go on. */
 	void (*before_run)(struct coroutine *co);
+	/*
+	 * Nobody can run, nobody waits for a descriptor, and no deadline is near or far: what is
+	 * left are queues, helpers and signals.
+	 */
+	void (*stuck)(void);
 };
 
 struct sched_stats {

@@ -172,6 +172,14 @@ void timer_arm(struct carrier *ca)
 			arm(ca, i);
 }
 
+bool timer_any(const struct carrier *ca)
+{
+	for (int i = 0; i < TIMER_CLOCKS; i++)
+		if (ca->timers[i].count)
+			return true;
+	return false;
+}
+
 void timer_after_fork(struct carrier *ca)
 {
 	for (int i = 0; i < TIMER_CLOCKS; i++) {

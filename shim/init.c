@@ -10,6 +10,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
+#include "deadlock.h"
 #include "fdtab.h"
 #include "interpose.h"
 #include "log.h"
@@ -63,6 +64,8 @@ static void read_options(void)
 			no_preempt = v;
 		else if (!strcmp(o->name, "no-patch"))
 			patching = !v;
+		else if (!strcmp(o->name, "deadlock-abort"))
+			deadlock_abort = v;
 		else if (!strcmp(o->name, "log"))
 			log_level = (enum log_level)v;
 	}
@@ -135,6 +138,7 @@ static int open_doors(void)
 		.finish = sys_finish,
 		.tick = sigreal_tick,
 		.before_run = signal_deliver,
+		.stuck = deadlock_look,
 	};
 	err = sched_init(sizeof(struct thread), wrfsbase);
 	if (!err)
@@ -195,5 +199,6 @@ __attribute__((constructor)) static void copatch_start(void)
 		return;
 	}
 	loop_open(this_carrier());
+	registry_open();
 	front_open = true;
 }

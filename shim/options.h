@@ -36,6 +36,8 @@ static const struct copatch_option copatch_options[] = {
 	 "let a thread that computes run until it waits"},
 	{"no-patch", "COPATCH_NO_PATCH", COPATCH_OPT_FLAG, NULL,
 	 "leave the program's text as it is: no side door"},
+	{"deadlock-abort", "COPATCH_DEADLOCK_ABORT", COPATCH_OPT_FLAG, NULL,
+	 "abort when every thread waits and nothing can end it"},
 	{"log", "COPATCH_LOG", COPATCH_OPT_WORD, "error|warn|debug", "report from this level up"},
 };
 

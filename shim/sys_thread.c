@@ -103,6 +103,7 @@ void thread_after_fork(struct thread *th)
 	th->robust_head = 0; /* as copy_process in kernel/fork.c */
 	th->clear_tid = 0;
 	main_exit_code = 0;
+	registry_after_fork();
 	raw2(__NR_prctl, PR_SET_NAME, th->name);
 }
 

@@ -49,6 +49,7 @@ struct thread {
 	char name[16];
 	uint64_t clear_tid; /* address of the word to clear at its end */
 	uint64_t robust_head, robust_len;
+	uint32_t seen_by; /* of deadlock.c */
 
 	/* Part 2b: owned by sys_sched.c. Accepted and remembered; it does not bind. */
 	struct {
@@ -74,6 +75,10 @@ int thread_init(void) __attribute__((warn_unused_result));
 struct thread *thread_by_tid(int tid); /* NULL: no thread of this process */
 void thread_after_fork(struct thread *th);
 extern int process_id;
+
+/* registry.c: what debuggers and `copatch ps` read is right from here on. */
+void registry_open(void);
+void registry_after_fork(void);
 
 /* sys_time.c */
 /* Nanoseconds of a valid time; what is further away than 146 years is there. */
