@@ -28,13 +28,24 @@ int decode_init(long link_namespace) __attribute__((warn_unused_result));
 /* Runs code of a library: see code_borrow in patch.c. False: no instruction, or it ends beyond. */
 bool decode(const uint8_t *at, const uint8_t *end, struct insn *insn);
 
-/* patch_find.c: where an instruction belongs, by the tables that unwinding needs. */
+/* Where an instruction belongs. */
 struct patch_function {
 	const uint8_t *begin, *end;
 	const uint8_t *text_begin, *text_end;
 	uint64_t module_begin, module_end;
 };
 
+/* patch_frames.c, for a module in memory, and for one in a file. */
+struct patch_memory {
+	bool (*get)(void *cookie, void *to, uint64_t at, size_t n);
+	void *cookie;
+};
+
+/* The function that `at` is in, and its text; the module's headers are at `base`. */
+bool patch_frames(const struct patch_memory *mem, uint64_t base, uint64_t at,
+		  struct patch_function *fn);
+
+/* patch_find.c */
 /* False: `at` is in no private read-only mapping of an ELF file, or in no function. */
 bool patch_find_function(const uint8_t *at, struct patch_function *fn);
 /* A free place of `size` bytes that the module's jumps can reach, 0 none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: which bytes give way to a jump, and what stands for them, byte by byte. */
-/* OBJS: shim/patch_plan.o shim/patch_decode.o shim/patch_find.o shim/usercopy_x86_64.o */
+/* OBJS: shim/patch_plan.o shim/patch_decode.o shim/patch_find.o shim/patch_frames.o */
+/* OBJS: shim/usercopy_x86_64.o */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
