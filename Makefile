@@ -20,7 +20,7 @@ endif
 PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
 	libzydis4.0 libzydis-dev check
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
-	zstd coreutils util-linux procps wrk libgomp1 man-db
+	zstd coreutils util-linux procps wrk libgomp1 man-db binutils
 
 # Everything behind a door: no libc, no vector registers (they are the program's), no canary (it
 # would be read through the program's TLS), no calls to memcpy made up by the compiler.
@@ -34,7 +34,8 @@ SCHEDULER := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scheduler/*.c)) \
 	$(patsubst %.S,$(BUILD)/%.o,$(wildcard scheduler/*.S))
 SHIM := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c)) \
 	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/*.S))
-LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c))
+LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c)) \
+	$(addprefix $(BUILD)/shim/,patch_decode.o patch_frames.o patch_plan.o)
 UNITS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.c)) \
 	$(patsubst tests/targets/%.cpp,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.cpp))
@@ -55,7 +56,7 @@ $(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
 
 $(BUILD)/copatch: $(LAUNCH)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $(LAUNCH)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(LAUNCH) -ldl
 
 # The two files that are ordinary C: start-up, and the front door on the program's side.
 $(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
@@ -118,7 +119,7 @@ tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
 test: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh tests/units.sh tests/launcher.sh tests/targets.sh \
+	$(Q)./tests/run.sh tests/units.sh tests/launcher.sh tests/doctor.sh tests/targets.sh \
 		'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
 
 # The same a hundred times over, for races.

@@ -19,6 +19,8 @@
 
 /* One line on stderr, after "copatch: ". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What a file's name may hold and a terminal would obey becomes question marks. */
+void say_clean(char *line);
 
 /* options.c */
 int options_read(char **args, int *used);
@@ -35,8 +37,14 @@ int preload_has_copatch(const char *list);
 /* kernel.c */
 /* False, after one line that says why: the program can only run natively. */
 bool kernel_usable(const char *program);
+int kernel_dispatch_error(void);
+/* Tries it, in a child. */
+bool kernel_dispatch_works(void);
 
 /* run.c */
 int run_command(char **args);
+
+/* doctor.c */
+int doctor_command(char **args);
 
 #endif

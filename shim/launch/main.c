@@ -19,6 +19,8 @@ struct command {
 static const struct command commands[] = {
 	{"run", run_command, "run [options] [--] PROGRAM [ARG...]",
 	 "run PROGRAM with its threads as coroutines"},
+	{"doctor", doctor_command, "doctor [PROGRAM]",
+	 "say whether PROGRAM, or any on this machine, will run so, and what the doors cover"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -5,6 +5,13 @@
 
 #include "launch.h"
 
+void say_clean(char *line)
+{
+	for (char *at = line; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+}
+
 void say(const char *format, ...)
 {
 	char line[MESSAGE_MAX];
@@ -13,9 +20,6 @@ void say(const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	/* a file's name may hold a line feed or an escape sequence */
-	for (char *at = line; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
+	say_clean(line);
 	(void)fprintf(stderr, "copatch: %s\n", line);
 }

@@ -308,4 +308,6 @@ void target_inspect(const char *program, struct target_verdict *verdict)
 	else
 		ret = refuse_errno(&walk, -ret);
 	(void)ret;
+	(void)snprintf(verdict->program, sizeof(verdict->program), "%s", walk.program);
+	(void)snprintf(verdict->path, sizeof(verdict->path), "%s", walk.path);
 }
