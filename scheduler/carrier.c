@@ -109,11 +109,15 @@ struct coroutine *co_new(void)
 	return co;
 }
 
+/* Twice a call: asked here, most of the time there is nothing to call for. */
 static void cancel_waits(struct coroutine *co)
 {
-	timer_cancel(co);
-	waitq_cancel(co);
-	fd_wait_cancel(co);
+	if (co->timer_pos)
+		timer_cancel(co);
+	if (co->queue_key)
+		waitq_cancel(co);
+	if (co->fd.fd >= 0)
+		fd_wait_cancel(co);
 }
 
 void co_free(struct coroutine *co)
