@@ -156,6 +156,25 @@ static int ev_of(int wait_events)
 	return (wait_events & WAIT_READ ? EV_READ : 0) | (wait_events & WAIT_WRITE ? EV_WRITE : 0);
 }
 
+/* Wakes who waits for any of `revents`, libev's. What somebody waited for. */
+static int wake_ready(struct loop_fd *f, int revents)
+{
+	int wanted = 0;
+
+	list_for_each_safe (l, tmp, &f->waiters) {
+		struct fd_wait *w = container_of(l, struct fd_wait, link);
+
+		wanted |= ev_of(w->events);
+		if (!(revents & (ev_of(w->events) | EV_ERROR)))
+			continue;
+		/* Takes down all waits of this coroutine, the next entry perhaps among them. */
+		while (tmp != &f->waiters && container_of(tmp, struct fd_wait, link)->co == w->co)
+			tmp = tmp->next;
+		co_wake(w->co, WAKE_EVENT);
+	}
+	return wanted;
+}
+
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct loop_fd *f = container_of(io, struct loop_fd, io);
@@ -166,17 +185,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 		f->fn(f->arg);
 		return;
 	}
-	list_for_each_safe (l, tmp, &f->waiters) {
-		struct fd_wait *w = container_of(l, struct fd_wait, link);
-
-		unwanted &= ~ev_of(w->events);
-		if (!(revents & (ev_of(w->events) | EV_ERROR)))
-			continue;
-		/* Takes down all waits of this coroutine, the next entry perhaps among them. */
-		while (tmp != &f->waiters && container_of(tmp, struct fd_wait, link)->co == w->co)
-			tmp = tmp->next;
-		co_wake(w->co, WAKE_EVENT);
-	}
+	unwanted &= ~wake_ready(f, revents);
 	if (revents & EV_ERROR) {
 		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
 		f->active = 0;
@@ -245,6 +254,14 @@ void fd_wake_waiters(int fd, void (*each)(struct coroutine *co))
 		each(w->co);
 		co_wake(w->co, WAKE_EVENT);
 	}
+}
+
+void fd_wake_ready(int fd, short events)
+{
+	struct loop_fd *f = get(fd, false);
+
+	if (f)
+		wake_ready(f, ev_of(events));
 }
 
 unsigned fd_table_end(void)

@@ -183,6 +183,8 @@ int wait_fd(struct coroutine *co, int fd, short events);
 void fd_wait_cancel(struct coroutine *co);
 /* Wakes every waiter of `fd`, after `each` was called on it. */
 void fd_wake_waiters(int fd, void (*each)(struct coroutine *co));
+/* Wakes those who wait for `events` of `fd`. */
+void fd_wake_ready(int fd, short events);
 /* No number from here on was ever waited for. */
 unsigned fd_table_end(void);
 /* The number is about to be closed or to name another file. */

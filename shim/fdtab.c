@@ -20,6 +20,8 @@ struct fd_entry {
 	uint32_t known;
 	uint32_t born; /* in which generation, 0 unknown */
 	int comm;
+	int peer;
+	uint32_t pair; /* the same in both ends, 0 none */
 };
 
 static struct fd_entry **table;
@@ -67,7 +69,7 @@ enum fd_kind fd_kind(int fd)
 		 (major(st.st_rdev) - 3U < 3 || major(st.st_rdev) - 136U < 8))
 		e->kind = FD_TTY;
 	else
-		e->kind = FD_STREAM;
+		e->kind = S_ISFIFO(st.st_mode) ? FD_PIPE : FD_STREAM;
 	return e->kind;
 }
 
@@ -139,6 +141,25 @@ bool fd_private(int fd)
 void fd_born(int fd)
 {
 	*get(fd) = (struct fd_entry){.born = generation};
+}
+
+void fd_born_pair(int fd, int peer)
+{
+	static uint32_t pairs;
+
+	fd_born(fd);
+	fd_born(peer);
+	get(fd)->peer = peer;
+	get(peer)->peer = fd;
+	get(fd)->pair = get(peer)->pair = ++pairs;
+}
+
+int fd_peer(int fd)
+{
+	uint32_t pair = get(fd)->pair;
+	int peer = get(fd)->peer;
+
+	return pair && get(peer)->pair == pair ? peer : -1;
 }
 
 void fd_duplicated(int fd, int from)

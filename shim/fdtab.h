@@ -9,7 +9,8 @@ enum fd_kind {
 	FD_UNKNOWN, /* not asked yet */
 	FD_NONE,    /* not open */
 	FD_SOCKET,
-	FD_STREAM, /* pipe, eventfd, character device: epoll can wait for it */
+	FD_PIPE,
+	FD_STREAM, /* eventfd, character device: epoll can wait for it */
 	FD_TTY,
 	FD_FILE, /* always ready */
 };
@@ -42,6 +43,13 @@ void fd_set_drained(int fd);
 /* Made by this process, and no other process can have it: nobody else takes what is ready. */
 bool fd_private(int fd);
 void fd_born(int fd);
+/*
+ * The same for a pair: what is written to one of them is read from the other. An eventfd is a
+ * pair of its own.
+ */
+void fd_born_pair(int fd, int peer);
+/* The other end's number, while it still is that; else -1. */
+int fd_peer(int fd);
 /* `fd` names the same file as `from`. */
 void fd_duplicated(int fd, int from);
 void fd_gone(int fd);

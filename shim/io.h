@@ -23,6 +23,12 @@ long io_wait(struct thread *th, short events);
 /* The same for a socket: within SO_RCVTIMEO or SO_SNDTIMEO, by `events`. */
 long socket_wait(struct thread *th, short events);
 
+/*
+ * Something has been written to `fd`. Who waits to read it in this process need not wait for
+ * epoll to say so; it tries again in any case.
+ */
+void io_written(int fd);
+
 /* An error ends the call; but what went through before it is what the caller gets to know. */
 static inline long io_result(const struct thread *th, long result)
 {

@@ -167,8 +167,8 @@ long sys_splice(struct thread *th)
 	if (th->call.job)
 		return sys_by_helper(th, false);
 	/* From what is there into a pipe that has room: nothing waits. */
-	if (fd_kind(p[1].fd) == FD_STREAM && raw3(__NR_poll, p, 2, 0) == 2 &&
-	    p[0].revents & POLLIN && p[1].revents & POLLOUT && th->call.arg[4] <= 4096)
+	if (fd_kind(p[1].fd) == FD_PIPE && raw3(__NR_poll, p, 2, 0) == 2 && p[0].revents & POLLIN &&
+	    p[1].revents & POLLOUT && th->call.arg[4] <= 4096)
 		return sys_native(th);
 	return sys_by_helper(th, false);
 }

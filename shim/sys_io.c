@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "../scheduler/raw.h"
 #include "fdtab.h"
@@ -37,6 +36,14 @@ long io_wait(struct thread *th, short events)
 		return io_result(th, err);
 	th->co.parked_by = PARK_FD;
 	return BLOCKED;
+}
+
+void io_written(int fd)
+{
+	int peer = fd_peer(fd);
+
+	if (peer >= 0)
+		fd_wake_ready(peer, WAIT_READ);
 }
 
 uint64_t io_length(const struct iovec *iov, long count)
@@ -117,6 +124,7 @@ static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long fl
 	case FD_TTY:
 		/* What ends a read there is up to its settings (termios(3), VMIN and VTIME). */
 		return tty_native(th) ? sys_native(th) : sys_by_helper(th, false);
+	case FD_PIPE:
 	case FD_STREAM:
 		n = read_now(th, (struct iovec *)iov, (long)count, flags);
 		return n == -EAGAIN && !(flags & RWF_NOWAIT) ? io_wait(th, WAIT_READ) : n;
@@ -162,13 +170,6 @@ static long cut(struct iovec *iov, long count, uint64_t most)
 	return count;
 }
 
-static bool is_pipe(int fd)
-{
-	struct stat st = {0};
-
-	return !raw2(__NR_fstat, fd, &st) && S_ISFIFO(st.st_mode);
-}
-
 /* Writes what there is room for. */
 static long write_now(struct thread *th, struct iovec *iov, long count, long flags)
 {
@@ -183,7 +184,7 @@ static long write_now(struct thread *th, struct iovec *iov, long count, long fla
 	}
 	if (!ready(fd, POLLOUT))
 		return -EAGAIN;
-	if (is_pipe(fd))
+	if (fd_kind(fd) == FD_PIPE)
 		count = cut(iov, count, PIPE_ATOMIC);
 	return raw3(__NR_writev, fd, iov, count);
 }
@@ -206,7 +207,8 @@ static long write_stream(struct thread *th, uint64_t from, uint64_t count, long 
 		if (n <= 0)
 			return io_result(th, n);
 		th->call.done += (uint64_t)n;
-		if (fd_kind(call_fd(th)) == FD_STREAM && !is_pipe(call_fd(th)))
+		io_written(call_fd(th));
+		if (fd_kind(call_fd(th)) == FD_STREAM)
 			return (long)th->call.done; /* a device decides itself what it takes */
 	}
 }
@@ -216,6 +218,7 @@ static long write_vector(struct thread *th, uint64_t iov, uint64_t count, long f
 	switch (fd_kind(call_fd(th))) {
 	case FD_SOCKET:
 		return socket_write(th, iov, count);
+	case FD_PIPE:
 	case FD_STREAM:
 		return write_stream(th, iov, count, flags);
 	case FD_TTY:

@@ -68,6 +68,11 @@ SYS(shutdown)
 SYS(setsockopt)
 SYS(socket)
 SYS(socketpair)
+/* sys_pipe.c */
+SYS(pipe)
+SYS(pipe2)
+SYS(eventfd)
+SYS(eventfd2)
 /* sys_fd.c */
 SYS(close)
 SYS(close_range)

@@ -237,6 +237,7 @@ static long transmit(struct thread *th, const struct msghdr *user, int flags)
 		if (n < 0)
 			return th->call.done ? (long)th->call.done : broken_pipe(th, n, flags);
 		th->call.done += (uint64_t)n;
+		io_written(call_fd(th));
 		if (!n || flags & MSG_DONTWAIT)
 			return (long)th->call.done;
 	}
@@ -268,6 +269,7 @@ long sys_sendto(struct thread *th)
 		if (n < 0)
 			return done ? (long)done : broken_pipe(th, n, flags);
 		th->call.done = done += (uint64_t)n;
+		io_written(call_fd(th));
 		if (done >= len || !n || flags & MSG_DONTWAIT)
 			return (long)done;
 	}
@@ -431,9 +433,7 @@ long sys_socketpair(struct thread *th)
 	long err = sys_native(th);
 	int fd[2];
 
-	if (!err && !user_get(fd, th->call.arg[3])) {
-		fd_born(fd[0]);
-		fd_born(fd[1]);
-	}
+	if (!err && !user_get(fd, th->call.arg[3]))
+		fd_born_pair(fd[0], fd[1]);
 	return err;
 }

@@ -24,7 +24,7 @@ START_TEST(kinds)
 {
 	int tty = posix_openpt(O_RDWR | O_NOCTTY);
 
-	ck_assert_int_eq(fd_kind(pipes[0]), FD_STREAM);
+	ck_assert_int_eq(fd_kind(pipes[0]), FD_PIPE);
 	ck_assert_int_eq(fd_kind(sock[0]), FD_SOCKET);
 	ck_assert_int_eq(fd_kind(socket(AF_INET, SOCK_STREAM, 0)), FD_SOCKET);
 	ck_assert_int_eq(fd_kind(eventfd(0, 0)), FD_STREAM);
@@ -53,9 +53,9 @@ START_TEST(remembered)
 {
 	ck_assert_int_eq(fd_kind(900), FD_NONE);
 	ck_assert_int_eq(dup2(pipes[0], 900), 900);
-	ck_assert_int_eq(fd_kind(900), FD_STREAM);
+	ck_assert_int_eq(fd_kind(900), FD_PIPE);
 	ck_assert_int_eq(dup2(sock[0], 900), 900);
-	ck_assert_int_eq(fd_kind(900), FD_STREAM);
+	ck_assert_int_eq(fd_kind(900), FD_PIPE);
 	fd_gone(900);
 	ck_assert_int_eq(fd_kind(900), FD_SOCKET);
 }
@@ -84,7 +84,7 @@ START_TEST(born_anew)
 {
 	fd_set_no_nowait(pipes[0]);
 	fd_set_comm(pipes[0], 42);
-	ck_assert_int_eq(fd_kind(pipes[0]), FD_STREAM);
+	ck_assert_int_eq(fd_kind(pipes[0]), FD_PIPE);
 	ck_assert_int_eq(dup2(sock[0], pipes[0]), pipes[0]);
 	fd_born(pipes[0]);
 	ck_assert(!fd_no_nowait(pipes[0]));
@@ -100,12 +100,12 @@ START_TEST(duplicated)
 	fd_born(pipes[0]);
 	fd_set_no_nowait(pipes[0]);
 	fd_set_comm(pipes[0], 42);
-	ck_assert_int_eq(fd_kind(pipes[0]), FD_STREAM);
+	ck_assert_int_eq(fd_kind(pipes[0]), FD_PIPE);
 	fd_duplicated(copy, pipes[0]);
 	ck_assert(fd_private(copy));
 	ck_assert(fd_no_nowait(copy));
 	ck_assert_int_eq(fd_comm(copy), 42);
-	ck_assert_int_eq(fd_kind(copy), FD_STREAM);
+	ck_assert_int_eq(fd_kind(copy), FD_PIPE);
 	fd_gone(pipes[0]);
 	ck_assert(fd_no_nowait(copy));
 	ck_assert(!fd_no_nowait(pipes[0]));
@@ -118,6 +118,29 @@ START_TEST(duplicated)
 	fd_duplicated(copy, -1);
 	ck_assert_int_eq(fd_comm(-1), 0);
 	ck_assert_int_eq(fd_comm(copy), 0);
+}
+END_TEST
+
+START_TEST(pairs)
+{
+	int copy = dup(pipes[1]);
+
+	ck_assert_int_eq(fd_peer(pipes[1]), -1);
+	fd_born_pair(pipes[0], pipes[1]);
+	fd_born_pair(sock[0], sock[0]);
+	ck_assert_int_eq(fd_peer(pipes[1]), pipes[0]);
+	ck_assert_int_eq(fd_peer(pipes[0]), pipes[1]);
+	ck_assert_int_eq(fd_peer(sock[0]), sock[0]);
+	ck_assert(fd_private(pipes[0]) && fd_private(pipes[1]));
+	fd_duplicated(copy, pipes[1]);
+	ck_assert_int_eq(fd_peer(copy), pipes[0]);
+	/* The number of the other end is another file's now. */
+	fd_born_pair(pipes[0], sock[1]);
+	ck_assert_int_eq(fd_peer(copy), -1);
+	ck_assert_int_eq(fd_peer(sock[1]), pipes[0]);
+	fd_gone(pipes[0]);
+	ck_assert_int_eq(fd_peer(sock[1]), -1);
+	ck_assert_int_eq(fd_peer(-1), -1);
 }
 END_TEST
 
@@ -153,6 +176,7 @@ int main(void)
 	tcase_add_test(tests, remembered);
 	tcase_add_test(tests, owned);
 	tcase_add_test(tests, born_anew);
+	tcase_add_test(tests, pairs);
 	tcase_add_test(tests, duplicated);
 	tcase_add_test(tests, neighbours);
 	tcase_add_test(tests, nonblocking);

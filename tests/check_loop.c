@@ -299,6 +299,31 @@ static void wakes_waiters(struct task *t)
 	fd_wake_waiters(-1, marks);
 }
 
+static void wakes_ready(struct task *t)
+{
+	sleep_ns(MS);
+	fd_wake_ready(sock[0], WAIT_READ);
+	note(t->id);
+	fd_wake_ready(sock[1], WAIT_READ);
+	fd_wake_ready(100000, WAIT_READ);
+	fd_wake_ready(-1, WAIT_READ);
+	sleep_ns(MS);
+	note(t->id);
+	fd_wake_ready(sock[0], WAIT_WRITE);
+}
+
+START_TEST(wake_ready)
+{
+	fill(sock[0]);
+	task_new(waits_to_read, 1);
+	task_new(waits_to_write, 2);
+	task_new(reads_or_writes, 3);
+	task_new(wakes_ready, 9);
+	tasks_run();
+	CHECK_LOG(9, 1, 3, 9, 2);
+}
+END_TEST
+
 START_TEST(wake_waiters)
 {
 	fill(sock[0]);
@@ -617,6 +642,7 @@ int main(void)
 	tcase_add_test(tests, hangup);
 	tcase_add_test(tests, odd_files);
 	tcase_add_test(tests, wake_waiters);
+	tcase_add_test(tests, wake_ready);
 	tcase_add_loop_test(tests, duplicate_alive, 0, 4);
 	tcase_add_test(tests, replaced);
 	tcase_add_test(tests, reopened);
