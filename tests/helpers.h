@@ -170,6 +170,14 @@ static inline void *t_join(pthread_t thread)
 	return result;
 }
 
+/* How often to do it: `usual` times in `make test`, more in `make test-long`. */
+static inline int t_rounds(int usual)
+{
+	const char *text = getenv("T_ROUNDS");
+
+	return text && atoi(text) > 0 ? atoi(text) : usual;
+}
+
 static inline pid_t t_gettid(void)
 {
 	return (pid_t)syscall(SYS_gettid);

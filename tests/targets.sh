@@ -2,23 +2,25 @@
 # SPDX-License-Identifier: MIT
 # Runs every program of tests/targets natively and under copatch, and compares what they did.
 #
-# usage: tests/targets.sh [--loop N] [-j N] [--only PATTERN] [--native-only]
+# usage: tests/targets.sh [--loop N] [-j N] [--only PATTERN] [--native-only] [--long]
+# --long: only those with a comment "LONG: ROUNDS SECONDS", with that many rounds and that limit
 # environment: BUILD  the build folder (default build)
 
 set -u
 
 usage() {
-	echo "usage: $0 [--loop N] [-j N] [--only PATTERN] [--native-only]" >&2
+	echo "usage: $0 [--loop N] [-j N] [--only PATTERN] [--native-only] [--long]" >&2
 	exit 2
 }
 
-loops=1 jobs=2 only='*' native_only=0
+loops=1 jobs=2 only='*' native_only=0 long=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--loop) [ $# -ge 2 ] || usage; loops=$2; shift 2 ;;
 	-j) [ $# -ge 2 ] || usage; jobs=$2; shift 2 ;;
 	--only) [ $# -ge 2 ] || usage; only=$2; shift 2 ;;
 	--native-only) native_only=1; shift ;;
+	--long) long=1; shift ;;
 	*) usage ;;
 	esac
 done
@@ -39,11 +41,21 @@ trap 'exit 130' INT TERM
 # a program that dies of a signal on purpose must not leave a core
 ulimit -c 0
 
+# words_of NAME WORD: what a program's comment "WORD: ..." says
+words_of() {
+	sed -n "s|^/\\* $2: \\([0-9 ]*\\) \\*/.*|\\1|p" "$sources/$1.c" "$sources/$1.cpp" 2>/dev/null |
+		head -n 1
+}
+
 limit_of() {
 	local limit
 
-	limit=$(sed -n 's|^/\* TIMEOUT: \([0-9]*\) \*/.*|\1|p' "$sources/$1.c" "$sources/$1.cpp" \
-		2>/dev/null | head -n 1)
+	if [ "$long" -eq 1 ]; then
+		limit=$(words_of "$1" LONG)
+		limit=${limit#* }
+	else
+		limit=$(words_of "$1" TIMEOUT)
+	fi
 	echo "${limit:-20}"
 }
 
@@ -86,35 +98,40 @@ same() {
 }
 
 test_one() {
-	local name=$1 base=$work/$1 limit round
+	local name=$1 base=$work/$1 limit round rounds shown=$1
 
 	limit=$(limit_of "$name")
+	if [ "$long" -eq 1 ]; then
+		rounds=$(words_of "$name" LONG)
+		export T_ROUNDS=${rounds% *}
+		shown="$name, $T_ROUNDS rounds"
+	fi
 	run "$name" "$base.native" "$limit"
 	if [ "$(cat "$base.native.status")" = 77 ]; then
-		echo "ok - $name # SKIP $(tail -n 1 "$base.native.out")"
+		echo "ok - $shown # SKIP $(tail -n 1 "$base.native.out")"
 		return
 	fi
 	# status 1 is a failed check: then there is nothing to compare with
 	if [ "$(cat "$base.native.status")" = 1 ] || grep -q ': NO$' "$base.native.out" ||
 		grep -q '^none' "$base.native.status"; then
-		echo "not ok - $name # fails natively, status $(cat "$base.native.status")"
+		echo "not ok - $shown # fails natively, status $(cat "$base.native.status")"
 		grep ': NO$' "$base.native.out" | head -n 8 | sed 's/^/# /'
 		tail -n 6 "$base.native.err" | sed 's/^/# stderr: /'
 		return
 	fi
 	if [ "$native_only" -eq 1 ]; then
-		echo "ok - $name"
+		echo "ok - $shown"
 		return
 	fi
 	for ((round = 1; round <= loops; round++)); do
 		run "$name" "$base.copatch" "$limit" "LD_PRELOAD=$preload"
 		if ! same "$base.native" "$base.copatch"; then
-			echo "not ok - $name # differs under copatch (round $round of $loops)"
+			echo "not ok - $shown # differs under copatch (round $round of $loops)"
 			details "$base.native" "$base.copatch"
 			return
 		fi
 	done
-	echo "ok - $name"
+	echo "ok - $shown"
 }
 
 names=()
@@ -122,6 +139,7 @@ for program in "$build"/tests/targets/*; do
 	name=${program##*/}
 	# shellcheck disable=SC2254 # the option is a pattern
 	case $name in *.* | must_fail) continue ;; $only) ;; *) continue ;; esac
+	[ "$long" -eq 0 ] || [ -n "$(words_of "$name" LONG)" ] || continue
 	[ -f "$program" ] && [ -x "$program" ] && names+=("$name")
 done
 
@@ -137,7 +155,7 @@ fi
 
 # must_fail looks whether the library is mapped: a preload that ld.so ignored would make every
 # program below pass, and is caught here
-if [ "$native_only" -eq 0 ]; then
+if [ "$native_only" -eq 0 ] && [ "$long" -eq 0 ]; then
 	saved=$loops
 	loops=1
 	if test_one must_fail | grep -q '^not ok - must_fail # differs'; then
