@@ -20,7 +20,10 @@ endif
 PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
 	libzydis4.0 libzydis-dev check
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
-	zstd coreutils util-linux procps wrk libgomp1 man-db binutils
+	zstd coreutils util-linux procps wrk libgomp1 man-db binutils mariadb-server-core \
+	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick
+# For test-long alone, since they are large.
+LONG_PACKAGES := default-jdk-headless rustc
 
 # Everything behind a door: no libc, no vector registers (they are the program's), no canary (it
 # would be read through the program's TLS), no calls to memcpy made up by the compiler.
@@ -45,7 +48,8 @@ BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/benc
 # Words of a comment line /* NAME: ... */ in a source file.
 comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
-.PHONY: all run test bench soak install clean analyze format setup test-setup tests
+.PHONY: all run test test-long test-all bench soak install clean analyze format setup \
+	test-setup long-setup tests
 all: $(BUILD)/libcopatch.so $(BUILD)/copatch
 	@:
 
@@ -78,12 +82,12 @@ $(BUILD)/sys_names.h:
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 		sed -n 's,^#define __NR_\([a-z0-9_]*\) [0-9]*$$,[__NR_\1] = "\1"\,,p' | sort > $@
 
-$(BUILD)/tests/targets/%: tests/targets/%.c tests/helpers.h
+$(BUILD)/tests/targets/%: tests/targets/%.c tests/helpers.h tests/load.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
 
-$(BUILD)/tests/targets/%: tests/targets/%.cpp tests/helpers.h
+$(BUILD)/tests/targets/%: tests/targets/%.cpp tests/helpers.h tests/load.h
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
@@ -117,10 +121,26 @@ run: test-setup
 
 tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
+SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/targets.sh \
+	'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
+LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
+
 test: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh tests/units.sh tests/launcher.sh tests/doctor.sh tests/targets.sh \
-		'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
+	$(Q)./tests/run.sh $(SUITES)
+
+long-setup: test-setup
+	@./tests/packages.sh $(LONG_PACKAGES)
+
+# What takes longer: faults a hundred times over, more servers, more languages.
+test-long: long-setup
+	$(Q)$(MAKE) --no-print-directory -j2 tests
+	$(Q)./tests/run.sh $(LONG_SUITES)
+
+# Both, with one tally at the end.
+test-all: long-setup
+	$(Q)$(MAKE) --no-print-directory -j2 tests
+	$(Q)./tests/run.sh $(SUITES) $(LONG_SUITES)
 
 # The same a hundred times over, for races.
 soak: test-setup

@@ -17,17 +17,20 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 LIBRARY = os.path.join(BUILD, "libcopatch.so")
 PYTHON = "/usr/bin/python3"
 HOST = "127.0.0.1"
-CASES = []
+CASES, LONG_CASES = [], []
 
 
 class Skip(Exception):
     """The test cannot run here, for the reason given."""
 
 
-def case(name, needs=()):
-    """Register a scenario: it runs once per side and returns its answers."""
+def case(name, needs=(), long=False):
+    """Register a scenario: it runs once per side and returns its answers.
+
+    The long ones run in `make test-long` only.
+    """
     def register(function):
-        CASES.append((name, needs, function))
+        (LONG_CASES if long else CASES).append((name, needs, function))
         return function
     return register
 

@@ -20,6 +20,10 @@ import proxies              # noqa: F401
 import memcached            # noqa: F401
 import tools                # noqa: F401
 import echo                 # noqa: F401
+import database             # noqa: F401
+import apache               # noqa: F401
+import redis                # noqa: F401
+import languages            # noqa: F401
 
 
 def short(value, width=160):
@@ -98,10 +102,13 @@ def main():
                         help="run everything N times")
     parser.add_argument("--native-only", action="store_true",
                         help="compare native with native: tests the tests")
+    parser.add_argument("--long", action="store_true",
+                        help="the long cases instead of the short ones")
     parser.add_argument("--list", action="store_true",
                         help="print the names of the cases")
     options = parser.parse_args()
-    chosen = [one for one in harness.CASES if not options.names or any(
+    cases = harness.LONG_CASES if options.long else harness.CASES
+    chosen = [one for one in cases if not options.names or any(
         fnmatch.fnmatch(one[0], name) for name in options.names)]
     if not chosen:
         parser.error("no such case")

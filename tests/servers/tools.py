@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Threaded command-line programs: ripgrep, sort, xz, zstd."""
+"""Threaded command-line programs: ripgrep, sort, packers, an OpenMP user."""
 
 import os
 import random
@@ -92,3 +92,29 @@ def zstd(side):
     return packed(side, "zstd",
                   [find("zstd"), "-q", "-c", "-3", "-T4", "-B1MiB", "data"],
                   [find("zstd"), "-q", "-dc"])
+
+
+@case("pigz", needs=["pigz"])
+def pigz(side):
+    """pigz's four threads; one more writes."""
+    return packed(side, "pigz", [find("pigz"), "-c", "-n", "-p", "4", "data"],
+                  [find("pigz"), "-dc"])
+
+
+@case("graphicsmagick", needs=["gm"])
+def graphicsmagick(side):
+    """An OpenMP program, whose threads wait asleep and then spinning."""
+    chance = random.Random(11)
+    with open(side.folder + "/in.ppm", "wb") as file:
+        file.write(b"P6 600 400 255\n" + chance.randbytes(600 * 400 * 3))
+    answers = {}
+    for policy, threads in (("passive", "4"), ("active", "2")):
+        side.env.update(OMP_WAIT_POLICY=policy, OMP_NUM_THREADS=threads)
+        process, status = side.run(
+            [find("gm"), "convert", "in.ppm", "-blur", "0x2", "-rotate", "30",
+             "-resize", "50%", "ppm:-"], 60)
+        side.note(f"{policy}: {process.seconds:.2f} s")
+        if process.threads.samples:
+            side.check_threads(process, 1)
+        answers[policy] = (status, digest(process.output()))
+    return answers
