@@ -19,8 +19,9 @@ endif
 # What the project needs, by Debian package; `apt-get install` brings the ones that are missing.
 PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
 	libzydis4.0 libzydis-dev check
+DEB_PACKAGES := dpkg-dev binutils
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
-	zstd coreutils util-linux procps wrk libgomp1 man-db binutils mariadb-server-core \
+	zstd coreutils util-linux procps wrk libgomp1 man-db lintian mariadb-server-core \
 	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick
 # For test-long alone, since they are large.
 LONG_PACKAGES := default-jdk-headless rustc
@@ -48,8 +49,8 @@ BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/benc
 # Words of a comment line /* NAME: ... */ in a source file.
 comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
-.PHONY: all run test test-long test-all bench soak install clean analyze format setup \
-	test-setup long-setup tests
+.PHONY: all run test test-long test-all bench soak install uninstall deb clean analyze format setup \
+	deb-setup test-setup long-setup tests
 all: $(BUILD)/libcopatch.so $(BUILD)/copatch
 	@:
 
@@ -112,8 +113,11 @@ $(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) 
 setup:
 	@./tests/packages.sh $(PACKAGES)
 
+deb-setup:
+	@./tests/packages.sh $(PACKAGES) $(DEB_PACKAGES)
+
 test-setup:
-	@./tests/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+	@./tests/packages.sh $(PACKAGES) $(DEB_PACKAGES) $(TEST_PACKAGES)
 
 run: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/echo_load $(BUILD)/tests/bench/echo_epoll
@@ -121,7 +125,7 @@ run: test-setup
 
 tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
-SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/targets.sh \
+SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/targets.sh \
 	'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
 
@@ -151,12 +155,28 @@ bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/bench.py
 
+DEST = $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/copatch \
-		$(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(BUILD)/copatch $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(BUILD)/libcopatch.so $(DESTDIR)$(PREFIX)/lib/copatch/
-	install -m 644 shim/copatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -D -m 755 $(BUILD)/copatch '$(DEST)/bin/copatch'
+	install -D -m 755 $(BUILD)/libcopatch.so '$(DEST)/lib/copatch/libcopatch.so'
+	install -D -m 644 shim/copatch.1 '$(DEST)/share/man/man1/copatch.1'
+	install -D -m 644 packaging/copatch.bash '$(DEST)/share/bash-completion/completions/copatch'
+
+# Everything that install has put there.
+uninstall:
+	rm -f '$(DEST)/bin/copatch' '$(DEST)/lib/copatch/libcopatch.so' \
+		'$(DEST)/share/man/man1/copatch.1' \
+		'$(DEST)/share/bash-completion/completions/copatch'
+	[ ! -d '$(DEST)/lib/copatch' ] || rmdir --ignore-fail-on-non-empty '$(DEST)/lib/copatch'
+
+# A build of its own: the package's bytes depend neither on this folder nor on config.mak.
+DEB = copatch_$(VERSION)_amd64.deb
+deb: deb-setup
+	$(Q)rm -rf $(BUILD)/deb/root
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/deb PREFIX=/usr DESTDIR=$(BUILD)/deb/root \
+		CFLAGS='-O2 -g -ffile-prefix-map=$(CURDIR)=.' install >/dev/null
+	$(Q)./packaging/deb.sh $(VERSION) $(BUILD)/deb/root $(DEB)
+	@echo "made $(DEB): apt-get install ./$(DEB)"
 
 SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c)
 analyze: $(BUILD)/sys_names.h
@@ -170,6 +190,6 @@ format:
 	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/launch/*.h tests/*.c)
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(DEB)
 
 -include $(SCHEDULER:.o=.d) $(SHIM:.o=.d) $(LAUNCH:.o=.d)
