@@ -17,8 +17,13 @@
 #include "raw.h"
 
 #define STACK_SIZE (32UL << 10)
-/* Calls that end by themselves share so many helpers; those that may wait for ever get one each. */
+/*
+ * Calls that end by themselves share so many helpers, unless the user says otherwise. Those that
+ * may wait for ever get one each, so that they never keep the others waiting, up to a number that
+ * only a runaway reaches.
+ */
 #define BOUNDED 8
+#define CEILING 4096
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_TAKEN };
 
@@ -35,19 +40,29 @@ struct helper_job {
 };
 
 struct helper {
-	struct helper *next;    /* among the idle */
-	struct helper_job *job; /* what to do now */
-	volatile uint32_t wake; /* futex word: 1 when `job` is set */
+	struct helper *next;    /* among the idle or the retired */
+	struct helper_job *job; /* what to do now; NULL: come to an end */
+	char *stack;
+	unsigned generation;
+	volatile uint32_t wake;  /* futex word: 1 when `job` is set */
+	volatile uint32_t alive; /* the kernel clears it when the stack is no longer in use */
+};
+
+struct queue {
+	struct helper_job *first, **tail;
 };
 
 static struct {
 	struct slab jobs, helpers;
-	struct helper *idle;
-	struct helper_job *queue, **queue_tail; /* bounded jobs that wait for a helper */
-	struct helper_job *done;                /* pushed by helpers, taken by the carrier */
-	unsigned count, bounded;
-	int event; /* eventfd: `done` is not empty */
-} pool = {.event = -1};
+	struct helper *idle, *retired;
+	struct queue waiting[2]; /* jobs that wait for a helper: [bounded] */
+	unsigned running[2];     /* jobs that have one */
+	struct helper_job *done; /* pushed by helpers, taken by the carrier */
+	unsigned count, idle_count;
+	unsigned limit;      /* of running[true] */
+	unsigned generation; /* of credentials: older helpers get no more jobs */
+	int event;           /* eventfd: `done` is not empty */
+} pool = {.limit = BOUNDED, .event = -1};
 
 static void take_done(void *arg);
 
@@ -65,6 +80,7 @@ static void push_done(struct helper_job *job)
 
 static _Noreturn void helper_main(struct helper *h)
 {
+	raw1(__NR_set_tid_address, &h->alive);
 	raw2(__NR_prctl, PR_SET_NAME, "copatch-helper");
 	for (;;) {
 		struct helper_job *job;
@@ -73,14 +89,14 @@ static _Noreturn void helper_main(struct helper *h)
 			raw4(__NR_futex, &h->wake, FUTEX_WAIT_PRIVATE, 0, 0);
 		__atomic_store_n(&h->wake, 0, __ATOMIC_RELAXED);
 		job = h->job;
+		while (!job)
+			raw1(__NR_exit, 0);
 		__atomic_store_n(&job->tid, (int)raw0(__NR_gettid), __ATOMIC_SEQ_CST);
 		do {
 			job->result = interruptible_syscall(job->nr, job->arg, &job->interrupted);
-			if (job->result == NOT_BEGUN)
-				job->result = -EINTR; /* to the program it has been waiting */
 		}
 		/* The interruption was meant for the job before. */
-		while (job->result == -EINTR &&
+		while ((job->result == -EINTR || job->result == NOT_BEGUN) &&
 		       !__atomic_load_n(&job->interrupted, __ATOMIC_SEQ_CST));
 		__atomic_store_n(&job->state, JOB_DONE, __ATOMIC_RELEASE);
 		push_done(job);
@@ -95,7 +111,6 @@ static int open_pool(void)
 		slab_init(&pool.jobs, sizeof(struct helper_job));
 		slab_init(&pool.helpers, sizeof(struct helper));
 	}
-	pool.queue_tail = &pool.queue;
 	pool.event = fd_move_high((int)raw2(__NR_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC));
 	if (pool.event < 0)
 		return pool.event;
@@ -109,48 +124,108 @@ void interruptible_signal(greg_t *rip)
 		*rip = (greg_t)interruptible_out;
 }
 
+/* One that has ended leaves its stack to the next. */
+static struct helper *reuse_retired(void)
+{
+	for (struct helper **p = &pool.retired; *p; p = &(*p)->next) {
+		struct helper *h = *p;
+
+		if (__atomic_load_n(&h->alive, __ATOMIC_ACQUIRE))
+			continue;
+		*p = h->next;
+		return h;
+	}
+	return NULL;
+}
+
 static struct helper *start_helper(void)
 {
-	struct helper *h = slab_alloc(&pool.helpers);
-	char *stack = mem_stack(STACK_SIZE);
+	struct helper *h = reuse_retired();
 	uint64_t all = ~(1UL << (OWN_SIGNAL - 1)), old;
 	long tid;
 
-	if (!h || !stack)
+	if (!h)
+		h = slab_alloc(&pool.helpers);
+	if (!h)
+		return NULL;
+	if (!h->stack)
+		h->stack = mem_stack(STACK_SIZE);
+	if (!h->stack)
 		goto fail;
+	h->alive = 1;
+	h->wake = 0;
+	h->generation = pool.generation;
 	own_signal_init();
 	/* A child inherits the mask; nothing may be delivered to it, or to us in between. */
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	tid = helper_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				   CLONE_SYSVSEM,
-			   stack + STACK_SIZE, helper_main, h);
+			   h->stack + STACK_SIZE, helper_main, h);
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
-	if (raw_failed(tid))
+	if (raw_failed(tid)) {
+		mem_pages_free(h->stack, STACK_SIZE);
 		goto fail;
+	}
 	pool.count++;
 	return h;
 fail:
-	if (h)
-		slab_free(&pool.helpers, h);
-	if (stack)
-		mem_pages_free(stack, STACK_SIZE);
+	slab_free(&pool.helpers, h);
 	return NULL;
 }
 
 static void give(struct helper *h, struct helper_job *job)
 {
-	job->state = JOB_RUNNING;
 	h->job = job;
-	job->helper = h;
 	__atomic_store_n(&h->wake, 1, __ATOMIC_RELEASE);
 	raw3(__NR_futex, &h->wake, FUTEX_WAKE_PRIVATE, 1);
+}
+
+static void retire(struct helper *h)
+{
+	pool.count--;
+	h->next = pool.retired;
+	pool.retired = h;
+	give(h, NULL);
+}
+
+/* False: there is no helper for it now. */
+static bool begin(struct helper_job *job)
+{
+	struct helper *h = pool.idle;
+
+	if (pool.running[job->bounded] >= (job->bounded ? pool.limit : CEILING))
+		return false;
+	if (h) {
+		pool.idle = h->next;
+		pool.idle_count--;
+	} else {
+		h = start_helper();
+	}
+	if (!h)
+		return false;
+	pool.running[job->bounded]++;
+	job->state = JOB_RUNNING;
+	job->helper = h;
+	give(h, job);
+	return true;
+}
+
+static void enqueue(struct helper_job *job)
+{
+	struct queue *q = &pool.waiting[job->bounded];
+
+	if (!q->first)
+		q->tail = &q->first;
+	job->state = JOB_QUEUED;
+	job->next = NULL;
+	*q->tail = job;
+	q->tail = &job->next;
 }
 
 int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 		struct helper_job **out)
 {
 	struct helper_job *job;
-	struct helper *h;
 	int err = open_pool();
 
 	if (err)
@@ -162,26 +237,16 @@ int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 	job->nr = nr;
 	memcpy(job->arg, arg, sizeof(job->arg));
 	job->bounded = bounded;
-	co->parked_by = PARK_HELPER;
-	if (bounded && pool.bounded >= BOUNDED) {
-		*out = job;
-		job->state = JOB_QUEUED;
-		*pool.queue_tail = job;
-		pool.queue_tail = &job->next;
-		return 0;
-	}
-	h = pool.idle;
-	if (h)
-		pool.idle = h->next;
-	else
-		h = start_helper();
-	if (!h) {
-		slab_free(&pool.jobs, job);
-		return -EAGAIN;
+	if (!begin(job)) {
+		/* Whoever has a helper now passes it on, if that is ever to be expected. */
+		if (bounded ? !pool.running[true] : !pool.count) {
+			slab_free(&pool.jobs, job);
+			return -EAGAIN;
+		}
+		enqueue(job);
 	}
 	*out = job;
-	pool.bounded += bounded;
-	give(h, job);
+	co->parked_by = PARK_HELPER;
 	return 0;
 }
 
@@ -199,22 +264,30 @@ static void take_done(void *arg)
 
 		next = job->next;
 		job->state = JOB_TAKEN;
-		if (job->bounded && pool.queue) {
-			struct helper_job *more = pool.queue;
-
-			pool.queue = more->next;
-			if (!pool.queue)
-				pool.queue_tail = &pool.queue;
-			give(h, more);
+		pool.running[job->bounded]--;
+		if (h->generation != pool.generation || pool.idle_count >= pool.limit) {
+			retire(h);
 		} else {
-			pool.bounded -= job->bounded;
 			h->next = pool.idle;
 			pool.idle = h;
+			pool.idle_count++;
 		}
 		if (job->co)
 			co_wake(job->co, WAKE_EVENT);
 		else
 			slab_free(&pool.jobs, job);
+	}
+	for (int bounded = 0; bounded < 2; bounded++) {
+		struct queue *q = &pool.waiting[bounded];
+
+		while ((job = q->first)) {
+			/* Before it begins: afterwards `next` is not ours. */
+			q->first = job->next;
+			if (begin(job))
+				continue;
+			q->first = job;
+			break;
+		}
 	}
 }
 
@@ -232,14 +305,16 @@ void helper_interrupt(struct helper_job *job)
 	struct helper_job **q;
 
 	if (job->state == JOB_QUEUED) {
+		struct queue *in = &pool.waiting[job->bounded];
+
 		/* Nobody works on it: it ends here, and its coroutine need not wait. */
-		for (q = &pool.queue; *q != job; q = &(*q)->next)
+		for (q = &in->first; *q != job; q = &(*q)->next)
 			;
 		*q = job->next;
 		if (!*q)
-			pool.queue_tail = q;
+			in->tail = q;
 		job->state = JOB_TAKEN;
-		job->result = -EINTR;
+		job->result = NOT_BEGUN;
 		if (job->co)
 			co_wake(job->co, WAKE_EVENT);
 		return;
@@ -259,6 +334,24 @@ void helper_abandon(struct helper_job *job)
 		slab_free(&pool.jobs, job);
 }
 
+void helper_limit(unsigned n)
+{
+	pool.limit = n;
+}
+
+/* Those at work end when they have finished. */
+void helper_renew(void)
+{
+	struct helper *h;
+
+	pool.generation++;
+	while ((h = pool.idle)) {
+		pool.idle = h->next;
+		retire(h);
+	}
+	pool.idle_count = 0;
+}
+
 unsigned helper_count(void)
 {
 	return pool.count;
@@ -270,8 +363,9 @@ void helper_after_fork(void)
 	if (pool.event >= 0)
 		raw1(__NR_close, pool.event);
 	pool.event = -1;
-	pool.idle = NULL;
-	pool.queue = NULL;
+	pool.idle = pool.retired = NULL;
+	pool.waiting[false].first = pool.waiting[true].first = NULL;
+	pool.running[false] = pool.running[true] = 0;
 	pool.done = NULL;
-	pool.count = pool.bounded = 0;
+	pool.count = pool.idle_count = 0;
 }

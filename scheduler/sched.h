@@ -196,16 +196,24 @@ bool fd_is_ours(int fd);
 struct helper_job;
 /*
  * Lets a helper make the call; the coroutine is woken with WAKE_EVENT when it has ended.
- * `bounded`: it ends by itself, whatever others do. -EAGAIN: no helper could be made.
+ * `bounded`: it ends by itself, whatever others do, and may wait for its turn. -EAGAIN: no helper
+ * could be made.
  */
 int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 		struct helper_job **job) __attribute__((warn_unused_result));
-/* True and the result once the job is done; the job is gone then. */
+/*
+ * True and the result once the job is done; the job is gone then. NOT_BEGUN: it was interrupted
+ * before its call began.
+ */
 bool helper_result(struct helper_job *job, long *result);
 /* Makes the job's call end with -EINTR if it has not ended. */
 void helper_interrupt(struct helper_job *job);
 /* Nobody waits for the answer any more. */
 void helper_abandon(struct helper_job *job);
+/* So many bounded calls at once, no more. */
+void helper_limit(unsigned n);
+/* The carrier's credentials have changed: whatever begins from now on has the new ones. */
+void helper_renew(void);
 unsigned helper_count(void);
 
 #endif

@@ -170,16 +170,19 @@ long sys_native(struct thread *th)
 	return result;
 }
 
-long sys_by_helper(struct thread *th, bool bounded)
+long sys_job(struct thread *th, bool bounded, long nr, const long arg[6])
 {
 	long result;
 
-	if (co_alive() == 1 && !th->call.job)
-		return sys_native(th); /* nobody to make way for */
-	if (!th->call.job)
-		return wait_helper(&th->co, th->call.nr, th->call.arg, bounded, &th->call.job)
-			       ? sys_native(th)
-			       : BLOCKED;
+	if (!th->call.job) {
+		uint64_t begun = report_clock();
+
+		if (!wait_helper(&th->co, nr, arg, bounded, &th->call.job))
+			return BLOCKED;
+		result = interruptible_syscall(nr, arg, &this_carrier()->attention);
+		report_held(nr, begun);
+		return result;
+	}
 	if (!helper_result(th->call.job, &result)) {
 		if (th->co.woke & WAKE_SIGNAL)
 			helper_interrupt(th->call.job);
@@ -187,7 +190,20 @@ long sys_by_helper(struct thread *th, bool bounded)
 		return BLOCKED;
 	}
 	th->call.job = NULL;
-	if (result == -EINTR)
+	return result;
+}
+
+long sys_by_helper(struct thread *th, bool bounded)
+{
+	long result;
+
+	if (co_alive() == 1 && !th->call.job)
+		return sys_native(th); /* nobody to make way for */
+	result = sys_job(th, bounded, th->call.nr, th->call.arg);
+	if (result == NOT_BEGUN && bounded)
+		return -ERESTARTNOINTR;
+	/* One that may wait for long has been waiting, as far as the program can tell. */
+	if (result == -EINTR || result == NOT_BEGUN)
 		return lookup(th->call.nr)->restart ? -ERESTARTSYS : -ERESTARTNOHAND;
 	return result;
 }

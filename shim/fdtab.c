@@ -16,6 +16,7 @@ struct fd_entry {
 	uint8_t kind;
 	bool no_nowait;
 	bool drained;
+	uint8_t disk;
 	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
 	uint32_t known;
 	uint32_t born; /* in which generation, 0 unknown */
@@ -170,6 +171,16 @@ void fd_duplicated(int fd, int from)
 void fd_gone(int fd)
 {
 	*get(fd) = (struct fd_entry){0};
+}
+
+unsigned fd_disk(int fd)
+{
+	return get(fd)->disk;
+}
+
+void fd_set_disk(int fd, unsigned disk)
+{
+	get(fd)->disk = (uint8_t)disk;
 }
 
 void fd_all_shared(void)

@@ -30,6 +30,8 @@ enum fd_fact {
 	FD_BLOCKING = 1, /* O_NONBLOCK is off */
 	FD_NO_RCVTIMEO = 2,
 	FD_NO_SNDTIMEO = 4,
+	FD_CACHED = 8,    /* O_DIRECT is off */
+	FD_BUFFERED = 16, /* and so are O_SYNC and O_DSYNC: a write ends in memory */
 };
 bool fd_known(int fd, enum fd_fact fact);
 void fd_set_known(int fd, enum fd_fact fact);
@@ -53,6 +55,9 @@ int fd_peer(int fd);
 /* `fd` names the same file as `from`. */
 void fd_duplicated(int fd, int from);
 void fd_gone(int fd);
+/* Where a regular file is, see disk.h; 0 unknown. */
+unsigned fd_disk(int fd);
+void fd_set_disk(int fd, unsigned disk);
 /* From now on every open file may have another owner too. */
 void fd_all_shared(void);
 /* /proc/self/task/TID/comm of a thread that the kernel does not know: its id, else 0. */

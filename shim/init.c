@@ -62,6 +62,8 @@ static void read_options(void)
 			preempt_slice((uint64_t)v * 1000000);
 		else if (!strcmp(o->name, "no-preempt"))
 			no_preempt = v;
+		else if (!strcmp(o->name, "helpers"))
+			helper_limit((unsigned)v);
 		else if (!strcmp(o->name, "no-patch"))
 			patching = !v;
 		else if (!strcmp(o->name, "deadlock-abort"))

@@ -45,6 +45,16 @@ uint64_t io_length(const struct iovec *iov, long count);
 /* -EPIPE, and SIGPIPE to the calling thread. */
 long socket_broken(struct thread *th);
 
+/*
+ * The same for regular files and block devices, sys_disk.c: `vec` may be in our memory or in the
+ * program's, `place` is AT_POSITION or where in the file.
+ */
+#define AT_POSITION (-1L)
+long file_read(struct thread *th, uint64_t vec, uint64_t count, long place);
+long file_write(struct thread *th, uint64_t vec, uint64_t count, long place);
+/* A helper's call said EFBIG: perhaps there is a SIGXFSZ to be had. */
+void file_exceeds_limit(struct thread *th);
+
 /* The socket forms of read and write, sys_socket.c. */
 long socket_read(struct thread *th, uint64_t iov, uint64_t count);
 long socket_write(struct thread *th, uint64_t iov, uint64_t count);

@@ -34,6 +34,8 @@ static const struct copatch_option copatch_options[] = {
 	 "let a thread that computes run so many milliseconds at a time (10)"},
 	{"no-preempt", "COPATCH_NO_PREEMPT", COPATCH_OPT_FLAG, NULL,
 	 "let a thread that computes run until it waits"},
+	{"helpers", "COPATCH_HELPERS", COPATCH_OPT_COUNT, "1..10000",
+	 "let so many slow calls for files be made at once (8)"},
 	{"no-patch", "COPATCH_NO_PATCH", COPATCH_OPT_FLAG, NULL,
 	 "leave the program's text as it is: no side door"},
 	{"deadlock-abort", "COPATCH_DEADLOCK_ABORT", COPATCH_OPT_FLAG, NULL,

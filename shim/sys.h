@@ -25,7 +25,12 @@ long sys_again(struct coroutine *co);
 bool sys_finish(struct coroutine *co, long result);
 /* The call as it stands, by the kernel, on the carrier. */
 long sys_native(struct thread *th);
-/* The call as it stands, by a helper; see helper.c for `bounded`. */
+/*
+ * Any call on behalf of this one, by a helper; see sched.h for `bounded`. BLOCKED until it has
+ * ended, then its result, -EINTR and NOT_BEGUN as they are.
+ */
+long sys_job(struct thread *th, bool bounded, long nr, const long arg[6]);
+/* The call as it stands, by a helper. */
 long sys_by_helper(struct thread *th, bool bounded);
 
 /* Keys of wait queues that are no address of the program's. */
@@ -35,6 +40,8 @@ long sys_by_helper(struct thread *th, bool bounded);
 bool sys_takes_fd_set(long nr);
 /* sys_fd.c: closes a descriptor that was made for a call. */
 void fd_close_own(int fd);
+/* From now on some socket may have SO_LINGER. */
+void fd_lingers(void);
 /* sys_time.c: whom a POSIX timer notifies, NULL the process. */
 struct thread *timer_thread(int timer);
 

@@ -3,10 +3,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
+#include "../scheduler/helper.h"
 #include "../scheduler/raw.h"
+#include "disk.h"
 #include "fdtab.h"
 #include "io.h"
 #include "sys.h"
@@ -49,14 +50,52 @@ void fd_close_own(int fd)
 	raw1(__NR_close, fd);
 }
 
+static bool some_linger; /* SO_LINGER was used, on whatever socket */
+
+void fd_lingers(void)
+{
+	some_linger = true;
+}
+
+static bool waits_for_peer(int fd)
+{
+	struct linger l = {0, 0};
+	socklen_t len = sizeof(l);
+
+	return some_linger && fd_kind(fd) == FD_SOCKET &&
+	       !raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_LINGER, &l, &len) && l.l_onoff &&
+	       l.l_linger;
+}
+
+/* A remote file is written back first, a socket with SO_LINGER waits until all is sent. */
+static long close_by_helper(struct thread *th)
+{
+	static const struct linger off = {0, 0};
+	int fd = (int)th->call.arg[0];
+	long n = sys_job(th, false, __NR_close, th->call.arg);
+
+	if (n == NOT_BEGUN) {
+		/* A signal ends the waiting, not the closing. */
+		raw5(__NR_setsockopt, fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+		n = raw1(__NR_close, fd);
+	}
+	if (n != BLOCKED)
+		fd_gone(fd); /* what was learnt of it in between is old */
+	return n;
+}
+
 long sys_close(struct thread *th)
 {
 	int fd = (int)th->call.arg[0];
+	bool waits;
 
+	if (th->call.job)
+		return close_by_helper(th);
 	if (fd_is_ours(fd))
 		return -EBADF; /* it is not open, as far as the program can know */
+	waits = co_alive() > 1 && (fd_disk(fd) == DISK_REMOTE || waits_for_peer(fd));
 	leaves(fd);
-	return raw1(__NR_close, fd);
+	return waits ? close_by_helper(th) : raw1(__NR_close, fd);
 }
 
 /* Piece by piece around our own. */
@@ -151,67 +190,3 @@ long sys_ioctl(struct thread *th)
 }
 
 _Static_assert(F_SETLKW == F_SETLK + 1 && F_OFD_SETLKW == F_OFD_SETLK + 1, "fcntl.h");
-
-/* "/proc/self/task/TID/comm" of a thread that only we know: the thread, else NULL. */
-static struct thread *comm_of(uint64_t path)
-{
-	static const char head[] = "/proc/self/task/", tail[] = "/comm";
-	char c[sizeof(head) - 1];
-	int tid = 0;
-
-	if (user_copy(c, (void *)path, sizeof(c)) || memcmp(c, head, sizeof(c)))
-		return NULL;
-	for (path += sizeof(c); !user_get(c[0], path) && c[0] >= '0' && c[0] <= '9'; path++)
-		tid = tid < (1 << 26) ? tid * 10 + c[0] - '0' : tid;
-	if (tid == process_id || user_copy(c, (void *)path, sizeof(tail)) ||
-	    memcmp(c, tail, sizeof(tail)))
-		return NULL;
-	return thread_by_tid(tid);
-}
-
-/* A file that holds the name; what is written to it is seen in sys_write. */
-static long open_comm(const struct thread *of, int flags)
-{
-	long fd = raw2(__NR_memfd_create, "comm", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
-	char line[17];
-	uint64_t n = 0;
-
-	if (raw_failed(fd))
-		return fd;
-	while (n < 15 && of->name[n]) {
-		line[n] = of->name[n];
-		n++;
-	}
-	line[n++] = '\n';
-	raw4(__NR_pwrite64, fd, line, n, 0);
-	fd_set_comm((int)fd, of->tid);
-	return fd;
-}
-
-/* Opening a FIFO waits for the other end, and nothing but the open itself can wait for that. */
-static long open_any(struct thread *th, int dir, uint64_t path, int flags)
-{
-	struct thread *of;
-	struct stat st = {0};
-
-	if (th->call.job)
-		return sys_by_helper(th, false);
-	of = comm_of(path);
-	if (of)
-		return open_comm(of, flags);
-	if (co_alive() > 1 && !(flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) &&
-	    (flags & O_ACCMODE) != O_RDWR && !raw4(__NR_newfstatat, dir, path, &st, 0) &&
-	    S_ISFIFO(st.st_mode))
-		return sys_by_helper(th, false);
-	return sys_native(th);
-}
-
-long sys_open(struct thread *th)
-{
-	return open_any(th, AT_FDCWD, (uint64_t)th->call.arg[0], (int)th->call.arg[1]);
-}
-
-long sys_openat(struct thread *th)
-{
-	return open_any(th, (int)th->call.arg[0], (uint64_t)th->call.arg[1], (int)th->call.arg[2]);
-}

@@ -6,11 +6,18 @@
 #include <sys/ipc.h>
 #include <sys/socket.h>
 
+#include "../scheduler/helper.h"
 #include "../scheduler/raw.h"
+#include "disk.h"
 #include "fdtab.h"
 #include "io.h"
 #include "sys.h"
 #include "usercopy.h"
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+#define SOME (64UL << 10) /* of a file at a time */
 
 long sys_flock(struct thread *th)
 {
@@ -50,9 +57,54 @@ long sys_msync(struct thread *th)
 	return sys_by_helper(th, true);
 }
 
+/* Of a file that is in memory these are over soon. */
+static long by_disk(struct thread *th)
+{
+	int fd = (int)th->call.arg[0];
+	long n;
+
+	if (!th->call.job &&
+	    (co_alive() == 1 || fd_kind(fd) != FD_FILE || disk_of(fd) < DISK_LOCAL))
+		return sys_native(th);
+	n = sys_by_helper(th, disk_of(fd) != DISK_REMOTE);
+	if (n == -EFBIG)
+		file_exceeds_limit(th);
+	return n;
+}
+
 long sys_fallocate(struct thread *th)
 {
-	return sys_by_helper(th, true);
+	return by_disk(th);
+}
+
+long sys_ftruncate(struct thread *th)
+{
+	return by_disk(th);
+}
+
+long sys_sync_file_range(struct thread *th)
+{
+	return by_disk(th);
+}
+
+long sys_readahead(struct thread *th)
+{
+	return by_disk(th);
+}
+
+long sys_getdents(struct thread *th)
+{
+	return by_disk(th);
+}
+
+long sys_getdents64(struct thread *th)
+{
+	return by_disk(th);
+}
+
+long sys_copy_file_range(struct thread *th)
+{
+	return by_disk(th);
 }
 
 /* Asks with IPC_NOWAIT first; a helper waits where that says that it would. */
@@ -105,28 +157,64 @@ long sys_io_getevents(struct thread *th)
 	return sys_by_helper(th, false);
 }
 
+/* What can be had of the file without waiting for the disk, or -EAGAIN. */
+static long cached(int in, char *buffer, uint64_t want, long from)
+{
+	struct iovec iov = {buffer, want};
+	long n = -EOPNOTSUPP;
+
+	if (!fd_no_nowait(in))
+		n = raw6(__NR_preadv2, in, (long)&iov, 1, from, 0, RWF_NOWAIT);
+	if (n != -EOPNOTSUPP)
+		return n;
+	fd_set_no_nowait(in);
+	if (disk_of(in) >= DISK_LOCAL && co_alive() > 1)
+		return -EAGAIN;
+	return raw4(__NR_pread64, in, buffer, want, from);
+}
+
 /*
  * sendfile to a blocking socket waits inside, and no flag keeps it from that. The bytes take the
- * way through a buffer of ours instead, with sends that do not wait.
+ * way through a buffer of ours instead, with sends that do not wait; a part that is not in memory
+ * is sent by a helper.
  */
 static long send_file(struct thread *th, int out, int in)
 {
-	static char buffer[64 << 10]; /* in use only while this function runs */
+	static char buffer[SOME]; /* in use only while this function runs */
 	uint64_t count = (uint64_t)th->call.arg[3];
 	uint64_t at = (uint64_t)th->call.arg[2];
 	long from = 0, n = 0;
 
+	if (th->call.job) {
+		n = sys_by_helper(th, false);
+		if (n == BLOCKED)
+			return n;
+		if (n == -EPIPE && !th->call.done)
+			return socket_broken(th);
+		if (n <= 0)
+			return io_result(th, n);
+		th->call.done += (uint64_t)n;
+	}
 	if (at && user_get(from, at))
 		return -EFAULT;
 	if (!at)
 		from = raw3(__NR_lseek, in, 0, SEEK_CUR);
 	if (from < 0)
 		return at ? -EINVAL : from;
+	n = 0;
 	while (th->call.done < count) {
 		uint64_t want = count - th->call.done;
 
-		n = raw4(__NR_pread64, in, buffer, want < sizeof(buffer) ? want : sizeof(buffer),
-			 from);
+		want = want < sizeof(buffer) ? want : sizeof(buffer);
+		n = cached(in, buffer, want, from);
+		if (n == -EAGAIN) {
+			long arg[6] = {out, in, (long)at, (long)want};
+
+			n = sys_job(th, false, __NR_sendfile, arg);
+			if (n != BLOCKED)
+				return io_result(th, n == NOT_BEGUN ? -ERESTARTNOINTR : n);
+			return n;
+		}
 		if (n > 0)
 			n = raw6(__NR_sendto, out, (long)buffer, n, MSG_DONTWAIT | MSG_NOSIGNAL, 0,
 				 0);
@@ -145,17 +233,33 @@ static long send_file(struct thread *th, int out, int in)
 	return n < 0 ? io_result(th, n) : (long)th->call.done;
 }
 
+/* As much of it as a socket takes at once, by its first and its last byte. */
+static bool seems_cached(struct thread *th, int in)
+{
+	uint64_t at = (uint64_t)th->call.arg[2], count = (uint64_t)th->call.arg[3];
+	long from, n;
+	char byte;
+
+	if (co_alive() == 1 || !count)
+		return true;
+	if (at ? user_get(from, at) : (from = raw3(__NR_lseek, in, 0, SEEK_CUR)) < 0)
+		return true;
+	n = cached(in, &byte, 1, from);
+	if (n == 1)
+		n = cached(in, &byte, 1, from + (long)(count < SOME ? count : SOME) - 1);
+	return n != -EAGAIN;
+}
+
 long sys_sendfile(struct thread *th)
 {
 	int out = call_fd(th), in = (int)th->call.arg[1];
 
-	if (th->call.job)
-		return sys_by_helper(th, false);
-	if (fd_kind(out) == FD_SOCKET && fd_kind(in) == FD_FILE)
-		return fd_nonblocking(out) ? sys_native(th) : send_file(th, out, in);
-	if (fd_kind(out) == FD_FILE && fd_kind(in) == FD_FILE)
-		return sys_native(th);
-	return sys_by_helper(th, false);
+	if (fd_kind(out) == FD_SOCKET && fd_kind(in) == FD_FILE) {
+		if (!th->call.job && !th->call.begun && fd_nonblocking(out))
+			return seems_cached(th, in) ? sys_native(th) : sys_by_helper(th, true);
+		return send_file(th, out, in);
+	}
+	return sys_by_helper(th, fd_kind(out) == FD_FILE && fd_kind(in) == FD_FILE);
 }
 
 /* SPLICE_F_NONBLOCK is for the pipe of the two only; a helper may wait for either. */
@@ -167,8 +271,19 @@ long sys_splice(struct thread *th)
 	if (th->call.job)
 		return sys_by_helper(th, false);
 	/* From what is there into a pipe that has room: nothing waits. */
-	if (fd_kind(p[1].fd) == FD_PIPE && raw3(__NR_poll, p, 2, 0) == 2 && p[0].revents & POLLIN &&
-	    p[1].revents & POLLOUT && th->call.arg[4] <= 4096)
+	if (fd_kind(p[1].fd) == FD_PIPE && fd_kind(p[0].fd) != FD_FILE &&
+	    raw3(__NR_poll, p, 2, 0) == 2 && p[0].revents & POLLIN && p[1].revents & POLLOUT &&
+	    th->call.arg[4] <= 4096)
 		return sys_native(th);
+	return sys_by_helper(th, false);
+}
+
+long sys_tee(struct thread *th)
+{
+	return sys_by_helper(th, false);
+}
+
+long sys_vmsplice(struct thread *th)
+{
 	return sys_by_helper(th, false);
 }

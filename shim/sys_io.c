@@ -16,7 +16,8 @@
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
 #endif
-#define PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes at once: pipe(7) */
+#define MOST        0x7ffff000 /* bytes that one call moves: MAX_RW_COUNT, linux/fs.h */
+#define PIPE_ATOMIC 4096       /* a pipe that polls writable takes so many bytes at once: pipe(7) */
 
 long io_wait(struct thread *th, short events)
 {
@@ -114,6 +115,12 @@ static bool tty_native(const struct thread *th)
 	       (!raw3(__NR_ioctl, fd, TIOCGPGRP, &group) && group != raw1(__NR_getpgid, 0));
 }
 
+/* Flags of the program's own, on a file: RWF_NOWAIT cannot wait, the others are rare. */
+static long flagged(struct thread *th, long flags)
+{
+	return flags & RWF_NOWAIT ? sys_native(th) : sys_by_helper(th, true);
+}
+
 static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long flags)
 {
 	long n;
@@ -128,6 +135,8 @@ static long read_vector(struct thread *th, uint64_t iov, uint64_t count, long fl
 	case FD_STREAM:
 		n = read_now(th, (struct iovec *)iov, (long)count, flags);
 		return n == -EAGAIN && !(flags & RWF_NOWAIT) ? io_wait(th, WAIT_READ) : n;
+	case FD_FILE:
+		return flags ? flagged(th, flags) : file_read(th, iov, count, AT_POSITION);
 	default:
 		return sys_native(th);
 	}
@@ -137,10 +146,10 @@ long sys_read(struct thread *th)
 {
 	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
 
-	if (fd_kind(call_fd(th)) == FD_FILE)
-		return sys_native(th);
 	if (!iov.iov_len || (ssize_t)iov.iov_len < 0)
 		return sys_native(th); /* none of these waits */
+	if (iov.iov_len > MOST)
+		iov.iov_len = MOST;
 	return read_vector(th, (uint64_t)&iov, 1, 0);
 }
 
@@ -149,10 +158,30 @@ long sys_readv(struct thread *th)
 	return read_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2], 0);
 }
 
+/* At an offset: no stream. */
+long sys_pread64(struct thread *th)
+{
+	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
+
+	if (fd_kind(call_fd(th)) != FD_FILE || th->call.arg[3] < 0 || !iov.iov_len ||
+	    (ssize_t)iov.iov_len < 0)
+		return sys_native(th);
+	if (iov.iov_len > MOST)
+		iov.iov_len = MOST;
+	return file_read(th, (uint64_t)&iov, 1, th->call.arg[3]);
+}
+
+long sys_preadv(struct thread *th)
+{
+	if (fd_kind(call_fd(th)) != FD_FILE || th->call.arg[3] < 0)
+		return sys_native(th);
+	return file_read(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2], th->call.arg[3]);
+}
+
 long sys_preadv2(struct thread *th)
 {
 	if (th->call.arg[3] != -1)
-		return sys_native(th); /* at an offset: no stream */
+		return th->call.arg[5] ? flagged(th, th->call.arg[5]) : sys_preadv(th);
 	return read_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2],
 			   th->call.arg[5]);
 }
@@ -223,6 +252,8 @@ static long write_vector(struct thread *th, uint64_t iov, uint64_t count, long f
 		return write_stream(th, iov, count, flags);
 	case FD_TTY:
 		return tty_native(th) ? sys_native(th) : sys_by_helper(th, false);
+	case FD_FILE:
+		return flags ? flagged(th, flags) : file_write(th, iov, count, AT_POSITION);
 	default:
 		return sys_native(th);
 	}
@@ -247,8 +278,6 @@ long sys_write(struct thread *th)
 
 	if (comm && thread_by_tid(comm))
 		return write_comm(th, thread_by_tid(comm));
-	if (fd_kind(call_fd(th)) == FD_FILE)
-		return sys_native(th);
 	if (!iov.iov_len || (ssize_t)iov.iov_len < 0)
 		return sys_native(th);
 	return write_vector(th, (uint64_t)&iov, 1, 0);
@@ -259,10 +288,28 @@ long sys_writev(struct thread *th)
 	return write_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2], 0);
 }
 
+long sys_pwrite64(struct thread *th)
+{
+	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
+
+	if (fd_kind(call_fd(th)) != FD_FILE || th->call.arg[3] < 0 || !iov.iov_len ||
+	    (ssize_t)iov.iov_len < 0)
+		return sys_native(th);
+	return file_write(th, (uint64_t)&iov, 1, th->call.arg[3]);
+}
+
+long sys_pwritev(struct thread *th)
+{
+	if (fd_kind(call_fd(th)) != FD_FILE || th->call.arg[3] < 0)
+		return sys_native(th);
+	return file_write(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2],
+			  th->call.arg[3]);
+}
+
 long sys_pwritev2(struct thread *th)
 {
 	if (th->call.arg[3] != -1)
-		return sys_native(th);
+		return th->call.arg[5] ? flagged(th, th->call.arg[5]) : sys_pwritev(th);
 	return write_vector(th, (uint64_t)th->call.arg[1], (uint64_t)th->call.arg[2],
 			    th->call.arg[5]);
 }

@@ -406,6 +406,8 @@ long sys_setsockopt(struct thread *th)
 {
 	if (th->call.arg[1] == SOL_SOCKET)
 		fd_settings_changed();
+	if (th->call.arg[1] == SOL_SOCKET && th->call.arg[2] == SO_LINGER)
+		fd_lingers();
 	return sys_native(th);
 }
 

@@ -34,6 +34,8 @@ struct thread {
 		uint64_t done;     /* bytes or messages that went through */
 		uint64_t mask;     /* to put back when it ends, if `mask_saved` */
 		uint64_t sigwait;  /* blocked signals that end it all the same */
+		uint64_t place;    /* in the file, of the `piece` bytes that a helper moves */
+		uint64_t piece;
 		int held;          /* the file, when its number was closed under us; else -1 */
 		int aux;           /* a descriptor made for this call alone; else -1 */
 		int clock;
