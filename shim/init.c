@@ -101,11 +101,29 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+/*
+ * Whether a function is libc's, by the name of its file: no symbol is safe to compare with, since
+ * other preloaded libraries define what they like (libfaketime even getpid). Up to 2.33 many are
+ * in libpthread.
+ */
 static bool is_libc(const void *sym)
 {
-	Dl_info of, libc;
+	static const char *const names[] = {"libc.so.6", "libpthread.so.0"};
+	struct link_map *of;
+	Dl_info info;
 
-	return dladdr(sym, &of) && dladdr((void *)getpid, &libc) && of.dli_fbase == libc.dli_fbase;
+	if (!dladdr1(sym, &info, (void **)&of, RTLD_DL_LINKMAP))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		void *handle = dlopen(names[i], RTLD_LAZY | RTLD_NOLOAD);
+
+		if (!handle)
+			continue;
+		dlclose(handle);
+		if (handle == of)
+			return true;
+	}
+	return false;
 }
 
 /* Threads that exist already are the kernel's for good. */
