@@ -18,11 +18,12 @@ endif
 
 # What the project needs, by Debian package; `apt-get install` brings the ones that are missing.
 PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
-	libzydis4.0 libzydis-dev check
+	libzydis4.0 libzydis-dev check libdw-dev libncurses-dev
 DEB_PACKAGES := dpkg-dev binutils
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
 	zstd coreutils util-linux procps wrk libgomp1 man-db lintian mariadb-server-core \
-	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick
+	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick \
+	python3-pyte
 # For test-long alone, since they are large.
 LONG_PACKAGES := default-jdk-headless rustc
 
@@ -40,6 +41,7 @@ SHIM := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c)) \
 	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/*.S))
 LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c)) \
 	$(addprefix $(BUILD)/shim/,patch_decode.o patch_frames.o patch_plan.o)
+EYES := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/eyes/*.c)) $(BUILD)/shim/launch/say.o
 UNITS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.c)) \
 	$(patsubst tests/targets/%.cpp,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.cpp))
@@ -51,7 +53,7 @@ comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
 .PHONY: all run test test-long test-all bench soak install uninstall deb clean analyze format setup \
 	deb-setup test-setup long-setup tests
-all: $(BUILD)/libcopatch.so $(BUILD)/copatch
+all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes
 	@:
 
 $(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
@@ -63,8 +65,13 @@ $(BUILD)/copatch: $(LAUNCH)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(LAUNCH) -ldl
 
+$(BUILD)/copatch-eyes: $(EYES)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $(EYES) $(shell pkg-config --libs libdw ncursesw)
+
 # The two files that are ordinary C: start-up, and the front door on the program's side.
 $(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
+$(BUILD)/shim/eyes/%.o: CORE :=
 $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.c | $(BUILD)/sys_names.h
@@ -104,7 +111,8 @@ $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
 
 # A unit suite names the objects that it tests: /* OBJS: scheduler/timer.o */
-$(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) $(LAUNCH) $(SHIM)
+$(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) $(LAUNCH) $(SHIM) \
+		$(EYES)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -g -O1 $< -o $@ \
@@ -159,13 +167,14 @@ DEST = $(DESTDIR)$(PREFIX)
 install: all
 	install -D -m 755 $(BUILD)/copatch '$(DEST)/bin/copatch'
 	install -D -m 755 $(BUILD)/libcopatch.so '$(DEST)/lib/copatch/libcopatch.so'
+	install -D -m 755 $(BUILD)/copatch-eyes '$(DEST)/lib/copatch/copatch-eyes'
 	install -D -m 644 shim/copatch.1 '$(DEST)/share/man/man1/copatch.1'
 	install -D -m 644 packaging/copatch.bash '$(DEST)/share/bash-completion/completions/copatch'
 
 # Everything that install has put there.
 uninstall:
 	rm -f '$(DEST)/bin/copatch' '$(DEST)/lib/copatch/libcopatch.so' \
-		'$(DEST)/share/man/man1/copatch.1' \
+		'$(DEST)/lib/copatch/copatch-eyes' '$(DEST)/share/man/man1/copatch.1' \
 		'$(DEST)/share/bash-completion/completions/copatch'
 	[ ! -d '$(DEST)/lib/copatch' ] || rmdir --ignore-fail-on-non-empty '$(DEST)/lib/copatch'
 
@@ -178,7 +187,7 @@ deb: deb-setup
 	$(Q)./packaging/deb.sh $(VERSION) $(BUILD)/deb/root $(DEB)
 	@echo "made $(DEB): apt-get install ./$(DEB)"
 
-SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c)
+SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c shim/eyes/*.c)
 analyze: $(BUILD)/sys_names.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppressions-list=tests/cppcheck.txt -D_GNU_SOURCE -D__x86_64__ -I$(BUILD) \
@@ -187,9 +196,10 @@ analyze: $(BUILD)/sys_names.h
 		-D_GNU_SOURCE -I$(BUILD) -DCOPATCH_VERSION='"$(VERSION)"' || exit 1; done
 
 format:
-	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/launch/*.h tests/*.c)
+	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/launch/*.h \
+		shim/eyes/*.h tests/*.c)
 
 clean:
 	rm -rf $(BUILD) $(DEB)
 
--include $(SCHEDULER:.o=.d) $(SHIM:.o=.d) $(LAUNCH:.o=.d)
+-include $(SCHEDULER:.o=.d) $(SHIM:.o=.d) $(LAUNCH:.o=.d) $(EYES:.o=.d)

@@ -15,7 +15,7 @@ doc=$root/usr/share/doc/copatch
 export SOURCE_DATE_EPOCH LC_ALL=C
 maintainer="${DEBFULLNAME:-the copatch authors} <${DEBEMAIL:-copatch@copatch.invalid}>"
 
-find "$root/usr" -type f \( -name copatch -path '*/bin/*' -o -name 'lib*.so*' \) \
+find "$root/usr" -type f \( -name copatch -path '*/bin/*' -o -name copatch-eyes -o -name 'lib*.so*' \) \
 	-exec strip --strip-unneeded --remove-section=.comment --remove-section=.note {} +
 find "$root/usr/share/man" -type f -exec gzip -9n {} +
 install -d "$doc" "$root/DEBIAN"
@@ -37,7 +37,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/debian"
 printf 'Source: copatch\n\nPackage: copatch\nArchitecture: amd64\n' >"$scratch/debian/control"
-binaries=$(cd "$root" && find "$PWD/usr" -type f \( -path '*/bin/copatch' -o -name 'lib*.so' \))
+binaries=$(cd "$root" && find "$PWD/usr" -type f \
+	\( -path '*/bin/copatch' -o -name copatch-eyes -o -name 'lib*.so' \))
 # shellcheck disable=SC2086 # a list of files
 depends=$(cd "$scratch" && dpkg-shlibdeps -O $binaries 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 zydis=$(dpkg-query -W -f '${Depends}' libzydis-dev | grep -o 'libzydis[0-9.]*' | head -n 1)

@@ -68,17 +68,43 @@ helper_clone:
 	.cfi_endproc
 	.size	helper_clone, . - helper_clone
 
+/* Register number `reg` of DWARF is saved `at` bytes above %rsp; 64 <= at < 8192. */
+	.macro	saved reg, at
+	.cfi_escape 0x10, \reg, 0x03, 0x77, (\at & 0x7f) | 0x80, \at >> 7
+	.endm
+
 /*
- * The nine bytes by which libgcc and gdb know a signal frame. The unwind information begins a
- * byte early: the return address of a handler is looked up as that of a call.
+ * The nine bytes by which libgcc and gdb know a signal frame, and for others what they say: the
+ * registers are in the ucontext_t at %rsp. The unwind information begins a byte early: the
+ * return address of a handler is looked up as that of a call.
  */
 	.globl	signal_restorer
 	.hidden	signal_restorer
 	.type	signal_restorer, @function
+	.cfi_startproc
+	.cfi_signal_frame
+	.cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x01, 0x06	/* CFA = *(rsp + 160) */
+	.cfi_escape 0x10, 0x08, 0x02, 0x77, 0x28	/* r8 at 40, in one byte */
+	.cfi_escape 0x10, 0x09, 0x02, 0x77, 0x30
+	.cfi_escape 0x10, 0x0a, 0x02, 0x77, 0x38
+	saved	11, 64
+	saved	12, 72
+	saved	13, 80
+	saved	14, 88
+	saved	15, 96
+	saved	5, 104	/* rdi */
+	saved	4, 112	/* rsi */
+	saved	6, 120	/* rbp */
+	saved	3, 128	/* rbx */
+	saved	1, 136	/* rdx */
+	saved	0, 144	/* rax */
+	saved	2, 152	/* rcx */
+	saved	16, 168	/* rip */
 	nop
 signal_restorer:
 	mov	$__NR_rt_sigreturn, %rax
 	syscall
+	.cfi_endproc
 	.size	signal_restorer, . - signal_restorer
 
 	.section .note.GNU-stack, "", @progbits

@@ -89,7 +89,7 @@ deb_tests() {
 	make -s -j2 deb BUILD="$work/one" DEB="$package" >"$work/out" 2>&1
 	same deb-status "0 1" "$? $(grep -c '^made ' "$work/out")"
 	same deb-name copatch "$(dpkg-deb -f "$package" Package)"
-	for needed in libc6 libev4 libzydis; do
+	for needed in libc6 libev4 libzydis libdw1 libncursesw6; do
 		same "deb-wants-$needed" 1 \
 			"$(dpkg-deb -f "$package" Depends Recommends | grep -c "$needed")"
 	done

@@ -28,6 +28,8 @@ int options_check_env(char *const *env);
 void options_print_help(void);
 
 /* library.c */
+/* A file of ours that is not for users: beside the command, or in its lib folder. */
+int beside_find(const char *name, char *path, size_t size);
 int library_find(char *path, size_t size);
 
 /* preload.c */
@@ -46,5 +48,9 @@ int run_command(char **args);
 
 /* doctor.c */
 int doctor_command(char **args);
+
+/* eyes.c */
+int ps_command(char **args);
+int top_command(char **args);
 
 #endif

@@ -56,7 +56,7 @@ static int check(const char *path)
 	return EXIT_PROCEED;
 }
 
-int library_find(char *path, size_t size)
+int beside_find(const char *name, char *path, size_t size)
 {
 	char folder[PATH_MAX], beside[PATH_MAX];
 	struct stat st;
@@ -64,22 +64,29 @@ int library_find(char *path, size_t size)
 
 	if (status != EXIT_PROCEED)
 		return status;
-	if ((size_t)snprintf(beside, sizeof(beside), "%s/" LIBRARY, folder) >= sizeof(beside))
+	if ((size_t)snprintf(beside, sizeof(beside), "%s/%s", folder, name) >= sizeof(beside))
 		goto too_long;
 	if (!stat(beside, &st)) {
 		if ((size_t)snprintf(path, size, "%s", beside) >= size)
 			goto too_long;
-		return check(path);
+		return EXIT_PROCEED;
 	}
 	cut_last(folder);
-	if ((size_t)snprintf(path, size, "%s/lib/copatch/" LIBRARY, folder) >= size)
+	if ((size_t)snprintf(path, size, "%s/lib/copatch/%s", folder, name) >= size)
 		goto too_long;
 	if (!stat(path, &st))
-		return check(path);
-	say("cannot find the library: neither %s nor %s is there: build or install copatch again",
+		return EXIT_PROCEED;
+	say("cannot find %s: neither %s nor %s is there: build or install copatch again", name,
 	    beside, path);
 	return EXIT_COPATCH;
 too_long:
 	say("%s: the path is too long: move copatch", folder);
 	return EXIT_COPATCH;
+}
+
+int library_find(char *path, size_t size)
+{
+	int status = beside_find(LIBRARY, path, size);
+
+	return status == EXIT_PROCEED ? check(path) : status;
 }

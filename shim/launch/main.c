@@ -21,6 +21,9 @@ static const struct command commands[] = {
 	 "run PROGRAM with its threads as coroutines"},
 	{"doctor", doctor_command, "doctor [PROGRAM]",
 	 "say whether PROGRAM, or any on this machine, will run so, and what the doors cover"},
+	{"ps", ps_command, "ps [--json] PID",
+	 "show every coroutine of a process, and what it waits for"},
+	{"top", top_command, "top PID", "the same, live and sorted"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

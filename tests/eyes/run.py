@@ -10,7 +10,8 @@ import sys
 
 import harness
 import deadlocks            # noqa: F401  (importing a module registers its
-                            # cases, in this order)
+import looks                # noqa: F401   cases, in this order)
+import live                 # noqa: F401
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE,

@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: MIT
+"""copatch ps: what it says, compared with what the program itself knows."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from harness import (BUILD, LIBRARY, Skip, case, check, copatch, running,
+                     target)
+
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def states(*more, env=()):
+    """A program with a thread in each state; yields it and what it knows."""
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        with running(target("states"), folder, *more, env=dict(env)) as program:
+            program.line("spins" if more else "ready")
+            knows = {}
+            for line in program.out.decode().splitlines():
+                words = line.split()
+                if words and words[0] == "thread":
+                    knows[words[1]] = (int(words[2]), words[3:])
+            try:
+                yield program, knows
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(knows["parent"][1][0]), signal.SIGKILL)
+
+
+def look(pid):
+    status, out, err = copatch("ps", "--json", pid)
+    check(status == 0 and not err, status, err)
+    seen = json.loads(out)
+    check(seen["pid"] == pid and seen["complete"], out)
+    return seen, {co["id"]: co for co in seen["coroutines"]}
+
+
+def functions(co):
+    return [frame["function"] for frame in co["frames"]]
+
+
+@case
+def ps_states():
+    with states() as (program, knows):
+        seen, by_id = look(program.pid)
+        check(len(by_id) == len(knows) == 16, sorted(by_id), knows)
+        check((seen["running"], seen["runnable"], seen["parked"]) == (0, 0, 16), seen)
+        for name, (tid, _) in knows.items():
+            co = by_id[tid]
+            check(co["name"] == name, co, name)
+            check(co["state"] == "parked", co)
+            check(2e8 < co["for_ns"] < 60e9 or name == "main", co)
+            check(co["switches"] > 0 and co["cpu_ns"] < 5e9, co)
+            check(100 < co["stack_used"] < 65536, co)
+        start = {"reader": "reader", "flocker": "file_locker", "timer": "timer",
+                 "sleeper": "sleeps", "main": "main"}
+        for name, function in start.items():
+            co = by_id[knows[name][0]]
+            check(co["start"]["text"] == function, co)
+            check(function in functions(co), co)
+
+
+@case
+def ps_waits():
+    with states() as (program, knows):
+        _, by_id = look(program.pid)
+        main = knows["main"][0]
+
+        def waits(name):
+            return by_id[knows[name][0]]["waits"]
+
+        def knowledge(name):
+            return knows[name][1]
+
+        def descriptor(name, fd):
+            w = waits(name)
+            check(w["for"] == "descriptor" and len(w["descriptors"]) == 1 and
+                  w["descriptors"][0]["fd"] == int(fd) and
+                  w["descriptors"][0]["read"] and not w["descriptors"][0]["write"], w)
+            return w["descriptors"][0]["file"]
+
+        check(waits("reader")["call"] == "read", waits("reader"))
+        check("unix" in descriptor("reader", knowledge("reader")[0]), waits("reader"))
+        fd, here, there = knowledge("receiver")
+        check(descriptor("receiver", fd) ==
+              f"tcp 127.0.0.1:{here}, peer 127.0.0.1:{there}", waits("receiver"))
+        check(descriptor("acceptor", knowledge("acceptor")[0]) ==
+              f"tcp 127.0.0.1:{there}, listening", waits("acceptor"))
+        for name, what in (("locker", "mutex"), ("rwlocker", "rwlock")):
+            w = waits(name)
+            check(w["for"] == "futex" and w["object"] == what and
+                  w["owner"] == {"id": main, "name": "main"}, w)
+        check(waits("locker")["address"] == knowledge("locker")[0], waits("locker"))
+        for name, what in (("conder", "condition variable"),
+                           ("timer", "condition variable"),
+                           ("semaphore", "semaphore"), ("barrier", "barrier")):
+            w = waits(name)
+            offset = int(w["address"], 16) - int(knowledge(name)[0], 16)
+            check(w["for"] == "futex" and w["object"] == what and
+                  w["owner"] is None and 0 <= offset < 48, w)
+        check(waits("conder")["left_ns"] is None, waits("conder"))
+        check(490e9 < waits("timer")["left_ns"] <= 500e9, waits("timer"))
+        check(waits("sleeper")["for"] == "time" and
+              900e9 < waits("sleeper")["left_ns"] <= 1000e9, waits("sleeper"))
+        check(waits("joiner")["object"] == "thread's end" and
+              waits("joiner")["owner"] == {"id": knows["sleeper"][0],
+                                           "name": "sleeper"}, waits("joiner"))
+        check(waits("parent")["for"] == "child" and
+              waits("parent")["text"] == f"child {knowledge('parent')[0]}",
+              waits("parent"))
+        check(waits("signals")["for"] == "signal" and
+              waits("signals")["text"] == "signal USR1,USR2", waits("signals"))
+        check(waits("main")["for"] == "signal", waits("main"))
+        check(waits("flocker")["for"] == "helper" and
+              waits("flocker")["text"].startswith("helper: flock fd ") and
+              waits("flocker")["text"].endswith("/lock"), waits("flocker"))
+        check(waits("opener")["for"] == "helper" and
+              waits("opener")["text"].endswith(" " + knowledge("opener")[0]),
+              waits("opener"))
+
+
+@case
+def ps_table():
+    with states() as (program, knows):
+        status, out, err = copatch("ps", program.pid)
+        check(status == 0 and not err, status, err)
+        lines = out.splitlines()
+        check(lines[0] == f"process {program.pid}: 16 coroutines, 0 running, "
+              "0 runnable, 16 parked", lines[0])
+        check(lines[1].split() == "ID NAME START STATE FOR CPU SWITCHES STACK "
+              "WAITS FOR".split(), lines[1])
+        main = knows["main"][0]
+        for name, (tid, what) in knows.items():
+            row = [line for line in lines if line.split()[0] == str(tid)]
+            check(len(row) == 1 and row[0].split()[1] == name and
+                  " parked " in row[0], name, row)
+            if name == "locker":
+                check(row[0].endswith(f"mutex {what[0]} held by {main} (main)"), row)
+                after = lines[lines.index(row[0]) + 1]
+                check(after.strip().startswith("in ") and
+                      after.endswith("pthread_mutex_lock < locker"), after)
+
+
+def cpu_of(pid):
+    """Nanoseconds of the process's first thread, as the kernel counts."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat", encoding="ascii") as stat:
+        return int(stat.read().split()[0])
+
+
+@case
+def ps_running():
+    with states("spin") as (program, knows):
+        for _ in range(3):
+            time.sleep(0.1)
+            seen, by_id = look(program.pid)
+            co = by_id[knows["spinner"][0]]
+            check(co["state"] == "running" and seen["running"] == 1, co)
+            check("count_for_ever" in functions(co) and "main" in functions(co), co)
+            check(co["waits"] is None, co)
+        # nobody else uses time meanwhile; all of them together have used more
+        first, used = co["cpu_ns"], cpu_of(program.pid)
+        time.sleep(0.5)
+        before = cpu_of(program.pid)
+        _, by_id = look(program.pid)
+        after = cpu_of(program.pid)
+        grown = by_id[co["id"]]["cpu_ns"] - first
+        check(0.9 * (before - used) - 1e7 < grown < after - used + 1e7,
+              used, before, after, first, grown)
+        check(sum(co["cpu_ns"] for co in by_id.values()) < after + 1e6, by_id, after)
+
+
+@case
+def ps_stuck():
+    """No slices, no switches: nobody in the process could answer."""
+    with states("spin", env={"COPATCH_NO_PREEMPT": "1"}) as (program, knows):
+        _, by_id = look(program.pid)
+        co = by_id[knows["spinner"][0]]
+        check(co["state"] == "running" and "count_for_ever" in functions(co), co)
+        check(by_id[knows["locker"][0]]["waits"]["object"] == "mutex", by_id)
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+@case
+def ps_stopped():
+    with states("spin") as (program, knows):
+        program.process.send_signal(signal.SIGSTOP)
+        while state_of(program.pid) != "T":
+            time.sleep(0.01)
+        _, by_id = look(program.pid)
+        co = by_id[knows["spinner"][0]]
+        # perhaps on the way into a handler of ours
+        check(co["state"] == "running" and "count_for_ever" in functions(co), co)
+        check(state_of(program.pid) == "T", "it goes on")
+        program.process.send_signal(signal.SIGCONT)
+        before = co["cpu_ns"]
+        time.sleep(0.3)
+        _, by_id = look(program.pid)
+        check(by_id[co["id"]]["cpu_ns"] > before, "it does not go on")
+
+
+@case
+def ps_deadlock_of_some():
+    """A circle among two of three threads: the others may go on."""
+    with running(target("deadlock"), "idle-pause") as program:
+        a, _ = program.line("0x")
+        time.sleep(0.2)
+        _, by_id = look(program.pid)
+        waits = [co["waits"] for co in by_id.values() if co["name"] == "other"]
+        check(len(waits) == 1 and waits[0]["address"] == a and
+              waits[0]["owner"]["id"] == program.pid, waits)
+
+
+@case
+def ps_python():
+    code = ("import threading, time, socket\n"
+            "a, b = socket.socketpair()\n"
+            "for _ in range(20): threading.Thread(target=b.recv, args=(1,),"
+            " daemon=True).start()\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(1000)\n")
+    with running("/usr/bin/python3", "-c", code) as program:
+        program.line("ready")
+        time.sleep(0.2)
+        seen, by_id = look(program.pid)
+        check(seen["parked"] == 21, seen)
+        readers = [co for co in by_id.values()
+                   if co["waits"] and co["waits"]["for"] == "descriptor"]
+        check(len(readers) == 20, seen)
+        check(all(len(co["frames"]) > 5 for co in readers), readers)
+
+
+@case
+def ps_many_that_come_and_go():
+    """The list changes while it is read: never a crash, never nonsense."""
+    code = ("import threading, time\n"
+            "def body(): time.sleep(0.001)\n"
+            "print('ready', flush=True)\n"
+            "while True:\n"
+            "    t = [threading.Thread(target=body) for _ in range(50)]\n"
+            "    [x.start() for x in t]; [x.join() for x in t]\n")
+    with running("/usr/bin/python3", "-c", code) as program:
+        program.line("ready")
+        for _ in range(30):
+            status, out, err = copatch("ps", "--json", program.pid)
+            check(status == 0 and not err, status, err)
+            seen = json.loads(out)
+            check(1 <= len(seen["coroutines"]) <= 52, out)
+            check(seen["coroutines"][0]["id"] == program.pid, out)
+        check(program.process.poll() is None, "the program has ended")
+
+
+@case
+def ps_names_are_escaped():
+    code = ("import threading, time, ctypes\n"
+            "libc = ctypes.CDLL(None)\n"
+            "libc.prctl(15, b'\\x1b[2J\"\\\\\\xff\\n', 0, 0, 0)\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(1000)\n")
+    with running("/usr/bin/python3", "-c", code) as program:
+        program.line("ready")
+        _, by_id = look(program.pid)
+        check(by_id[program.pid]["name"] == '\x1b[2J"\\\ufffd\n', by_id)
+        _, out, _ = copatch("ps", program.pid)
+        check("\x1b" not in out and '?[2J"\\??' in out, out)
+
+
+def refused(pattern, *args, **more):
+    status, out, err = copatch(*args, **more)
+    check(status == 125 and not out and err.startswith("copatch: ") and
+          err.count("\n") == 1 and pattern in err, args, status, out, err)
+
+
+@case
+def ps_wrong_arguments():
+    for command in ("ps", "top"):
+        refused("needs the number of a process", command)
+        refused("'x' is not the number", command, "x")
+        refused("'-1'", command, "-1")
+        refused("is not the number", command, "1x")
+        refused("is not the number", command, "99999999999999999999")
+        refused("is not the number", command, "0")
+        refused("one too many", command, "1", "2")
+        refused("unknown option '--nonsense'", command, "--nonsense", "1")
+    refused("unknown option '--json'", "top", "--json", "1")
+
+
+@case
+def ps_not_ours():
+    with running("/bin/sleep", "1000", native=True) as program:
+        time.sleep(0.2)
+        refused("not under copatch", "ps", program.pid)
+        refused("not under copatch", "top", program.pid)
+    refused("no such process", "ps", program.pid)
+    with running("/bin/true", native=True) as program:
+        while state_of(program.pid) != "Z":
+            time.sleep(0.01)
+        refused(f"{program.pid}: ", "ps", program.pid)
+
+
+@case
+def ps_other_user():
+    if os.getuid():
+        raise Skip("needs root, to be somebody else")
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        os.chmod(folder, 0o755)
+        for name in ("copatch", "copatch-eyes", "libcopatch.so"):
+            shutil.copy(os.path.join(BUILD, name), folder)
+        command = os.path.join(folder, "copatch")
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                  "--clear-groups"]
+        with states() as (program, _):
+            for what in ("ps", "top"):
+                done = subprocess.run([*become, command, what, str(program.pid)],
+                                      capture_output=True, timeout=60, check=False)
+                check(done.returncode == 125 and not done.stdout and
+                      done.stderr.count(b"\n") == 1 and
+                      b"you may not look into this process" in done.stderr, done)
+        # one's own may be looked at
+        with running(*become, command, "run", "sleep", "1000", env={"LD_PRELOAD": ""}
+                     ) as program:
+            time.sleep(0.5)
+            done = subprocess.run([*become, command, "ps", str(program.pid)],
+                                  capture_output=True, timeout=60, check=False)
+            check(done.returncode == 0 and b"1 coroutines" in done.stdout, done)
+
+
+@case
+def ps_after_fork():
+    """The child's list is its own."""
+    code = ("import os, threading, time\n"
+            "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+            "pid = os.fork()\n"
+            "if not pid: time.sleep(1000)\n"
+            "print('child', pid, flush=True)\n"
+            "time.sleep(1000)\n")
+    with running("/usr/bin/python3", "-c", code) as program:
+        child = int(program.line("child")[1])
+        try:
+            time.sleep(0.2)
+            _, by_id = look(program.pid)
+            check(len(by_id) == 2, by_id)
+            _, by_id = look(child)
+            check(list(by_id) == [child], by_id)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@case
+def ps_library_by_another_name():
+    """A library that was replaced meanwhile is still the one in memory."""
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        library = os.path.join(folder, "libcopatch.so")
+        shutil.copy(LIBRARY, library)
+        with running("/bin/sleep", "1000", env={"LD_PRELOAD": library}) as program:
+            time.sleep(0.3)
+            os.unlink(library)
+            _, by_id = look(program.pid)
+            check(by_id[program.pid]["waits"]["for"] == "time", by_id)
