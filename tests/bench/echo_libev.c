@@ -3,11 +3,13 @@
  * The server as one writes it by hand on libev: one thread, one watcher a connection.
  * Prints "port N" and serves until killed.
  *
- * usage: echo_libev
+ * usage: echo_libev [-h]     -h: an HTTP server that says hello
  */
 /* LIBS: -lev */
 #include "echo.h"
 #include <ev.h>
+
+static int http;
 
 struct connection {
 	ev_io io;
@@ -52,6 +54,7 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct connection *c = (struct connection *)w;
 	char buffer[4096];
+	const char *answer;
 	ssize_t got, n;
 
 	(void)revents;
@@ -66,7 +69,8 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 		drop(loop, c);
 		return;
 	}
-	n = send(w->fd, buffer, got, MSG_NOSIGNAL);
+	answer = echo_answer(http, buffer, &got);
+	n = send(w->fd, answer, got, MSG_NOSIGNAL);
 	if (n == got)
 		return;
 	if (n < 0 && errno != EAGAIN) {
@@ -80,7 +84,7 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 		drop(loop, c);
 		return;
 	}
-	memcpy(c->rest, buffer + got - c->len, c->len);
+	memcpy(c->rest, answer + got - c->len, c->len);
 	wait_for(loop, c, EV_WRITE);
 }
 
@@ -102,11 +106,12 @@ static void on_listener(struct ev_loop *loop, ev_io *w, int revents)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct ev_loop *loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	ev_io listener;
 
+	http = argc > 1 && !strcmp(argv[1], "-h");
 	if (!loop)
 		die("ev_loop_new", 0);
 	ev_io_init(&listener, on_listener, echo_listen(SOCK_NONBLOCK), EV_READ);

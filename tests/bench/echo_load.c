@@ -230,7 +230,7 @@ int main(int argc, char **argv)
 {
 	long connections = 1, idle = 0, requests = 0;
 	double seconds = 1, warm_up = 0.2;
-	uint64_t begin, cpu;
+	uint64_t begin, cpu, own;
 	struct connection *c;
 	pid_t pid = 0;
 	int option;
@@ -307,15 +307,18 @@ int main(int argc, char **argv)
 
 	begin = now_ns();
 	cpu = server_cpu(pid);
+	own = cpu_ns();
 	run(requests ? UINT64_MAX : begin + (uint64_t)(seconds * 1e9),
 	    requests ? (uint64_t)requests : UINT64_MAX, 1);
 	cpu = server_cpu(pid) - cpu;
+	own = cpu_ns() - own;
 	begin = now_ns() - begin;
 
 	result("requests", answered);
 	result("per_second", measured / (begin / 1e9));
 	result("p50_us", percentile(0.50) / 1e3);
 	result("p99_us", percentile(0.99) / 1e3);
+	result("own_cpu_us", own / 1e3 / measured);
 	if (pid)
 		result("cpu_us", cpu / 1e3 / measured);
 	return 0;

@@ -3,9 +3,21 @@
  * The server as everybody writes it first: a thread for each connection, blocking calls.
  * Prints "port N" and serves until killed.
  *
- * usage: echo_threads
+ * usage: echo_threads [-h] [-g THREADS]
+ *
+ *   -h  an HTTP server that says hello
+ *   -g  so many further threads that compute all the time
  */
 #include "echo.h"
+
+static int http;
+
+static void *compute(void *arg)
+{
+	for (volatile unsigned long n = 0;; n++)
+		;
+	return arg;
+}
 
 static void *serve(void *arg)
 {
@@ -14,8 +26,10 @@ static void *serve(void *arg)
 	ssize_t got;
 
 	while ((got = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
+		const char *answer = echo_answer(http, buffer, &got);
+
 		for (ssize_t sent = 0; sent < got;) {
-			ssize_t n = send(fd, buffer + sent, got - sent, MSG_NOSIGNAL);
+			ssize_t n = send(fd, answer + sent, got - sent, MSG_NOSIGNAL);
 
 			if (n <= 0)
 				goto out;
@@ -27,9 +41,22 @@ out:
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	int listener = echo_listen(0);
+	int listener, option, hogs = 0;
+	pthread_t hog;
+
+	while ((option = getopt(argc, argv, "hg:")) != -1) {
+		if (option == 'h')
+			http = 1;
+		else if (option == 'g')
+			hogs = atoi(optarg);
+		else
+			return 2;
+	}
+	while (hogs-- > 0)
+		start(&hog, SMALL_STACK, compute, NULL);
+	listener = echo_listen(0);
 
 	for (;;) {
 		int fd = accept(listener, NULL, NULL), error;
