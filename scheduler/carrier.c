@@ -17,6 +17,8 @@
  */
 #define TICKS      64
 #define LOOK_AGAIN 2500000
+/* So long, about 10 ms, those who compute wait for others who do not. */
+#define HOGS_WAIT 25000000
 
 #define SET_GS 0x1001 /* asm/prctl.h */
 #define SET_FS 0x1002
@@ -177,9 +179,10 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	struct list *from = &ca->runq;
 	struct coroutine *co;
 
-	if (!list_empty(&ca->hogs) && (list_empty(from) || ++ca->passed_over >= TICKS)) {
+	if (!list_empty(&ca->hogs) &&
+	    (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
 		from = &ca->hogs;
-		ca->passed_over = 0;
+		ca->hog_since = ca->since;
 	}
 	if (list_empty(from))
 		return NULL;
@@ -343,26 +346,30 @@ long carrier_enter_front(struct coroutine *co)
 }
 
 /*
- * Whom the clock or a descriptor has woken since the last tick goes before those who were
- * runnable already: behind the others, a thread that waits with a timeout, in a queue of its own
- * making, would lose its place there to a newcomer each time (CPython's interpreter lock: two
- * threads passed it to one another for ever). True: somebody was.
+ * Whom the clock has woken since the last tick goes before those who were runnable already:
+ * behind them, a thread that waits with a timeout, in a queue of its own making, would lose its
+ * place there to a newcomer each time (CPython's interpreter lock: two threads passed it to one
+ * another for ever). True: somebody was woken.
  */
 static bool look_after_tick(struct carrier *ca)
 {
-	struct list before;
+	struct list before, timely;
 	bool woken;
 
 	co_save_vector(ca->current);
 	list_take(&before, &ca->runq);
 	loop_run(ca, false);
 	woken = !list_empty(&ca->runq);
-	while (!list_empty(&before)) {
-		struct list *l = before.next;
-
+	list_init(&timely);
+	list_for_each_safe (l, tmp, &ca->runq) {
+		if (!(container_of(l, struct coroutine, run)->woke & WAKE_TIMEOUT))
+			continue;
 		list_del(l);
-		list_add_tail(&ca->runq, l);
+		list_add_tail(&timely, l);
 	}
+	list_join(&before, &ca->runq);
+	list_join(&timely, &before);
+	list_join(&ca->runq, &timely);
 	return woken;
 }
 

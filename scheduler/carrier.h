@@ -46,7 +46,7 @@ struct carrier {
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;
 	struct list hogs;     /* runnable too, behind those of `runq` */
-	unsigned passed_over; /* switches since one of them ran */
+	uint64_t hog_since; /* time-stamp count when one of them got on last */
 	struct list all;
 	unsigned long alive;
 	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */

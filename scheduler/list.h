@@ -47,6 +47,18 @@ static inline void list_del(struct list *l)
 	list_init(l);
 }
 
+/* Puts the whole chain of `from` behind that of `to`. */
+static inline void list_join(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
 /* Takes the whole chain of `from` over into `to`, which must be empty. */
 static inline void list_take(struct list *to, struct list *from)
 {
