@@ -179,8 +179,7 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	struct list *from = &ca->runq;
 	struct coroutine *co;
 
-	if (!list_empty(&ca->hogs) &&
-	    (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
+	if (!list_empty(&ca->hogs) && (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
 		from = &ca->hogs;
 		ca->hog_since = ca->since;
 	}
@@ -205,7 +204,7 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 		co->woke = 0;
 		if (result == BLOCKED) {
 			co->again = again;
-			co->hog = false;
+			co->hog &= ca->slice_used != 0; /* it has computed again */
 			co_save_vector(co);
 			sched_stats.parks[co->parked_by]++;
 			return false;
@@ -273,8 +272,11 @@ _Noreturn void carrier_run(void)
 		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
-		if (!co->again || call_ends(ca, co, co->again, co->again(co)))
-			run_text(co);
+		if (co->again && !call_ends(ca, co, co->again, co->again(co)))
+			continue;
+		if (co->hog)
+			preempt_fine();
+		run_text(co);
 		/* Its wait goes on: `since` stays. */
 		cpu_charge(ca, ca->current);
 	}
@@ -376,16 +378,21 @@ static bool look_after_tick(struct carrier *ca)
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
-	bool go_on = false;
+	bool over = false;
 
-	if (ca->attention)
+	if (ca->attention) {
 		sched_hooks.attend();
-	else if (ca->ticked && !slice_is_over(ca, ca->current))
-		go_on = !look_after_tick(ca) && !(ca->current->hog && !list_empty(&ca->runq));
-	else
-		look_after_tick(ca);
-	if (go_on || carrier_idle(ca))
+		over = !carrier_idle(ca);
+	} else {
+		over = slice_is_over(ca, ca->current);
+		over |= look_after_tick(ca);
+		over |= ca->current->hog && !list_empty(&ca->runq);
+	}
+	if (!over || carrier_idle(ca)) {
+		if (ca->current->hog)
+			preempt_fine();
 		run_text(ca->current);
+	}
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	sched_stats.preempted++;
 	co_save_vector(ca->current);

@@ -125,6 +125,8 @@ void helper_after_fork(void);
 
 /* preempt.c */
 void preempt_start(struct carrier *ca);
+/* Somebody who computes goes on: tick once, soon. */
+void preempt_fine(void);
 /* Whether somebody has had a whole slice who has had so many ticks. */
 bool preempt_slice_is_over(uint32_t ticks);
 void preempt_after_fork(void);

@@ -3,7 +3,8 @@
  * Time slices: a coroutine that computes does not keep the others waiting. The timer counts the
  * carrier's processor time, so it stands still while the carrier sleeps. It ticks several times
  * a slice: whom the clock or a descriptor has woken meanwhile need not wait for its end. The
- * kernel looks at such timers when its own clock ticks, CONFIG_HZ times a second.
+ * kernel looks at such timers when its own clock ticks, CONFIG_HZ times a second; so while
+ * somebody runs who is known to compute, a finer timer counts real time.
  */
 #include <signal.h>
 #include <string.h>
@@ -16,8 +17,9 @@
 #define TICK 1000000 /* nanoseconds */
 
 static uint64_t slice = 10000000;
-static int timer = -1;
+static int timer = -1, fine_timer = -1;
 static bool armed;
+static volatile bool fine_armed;
 
 static void set(uint64_t ns)
 {
@@ -46,7 +48,13 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* In our own text it is seen when the call ends; in the program's, now. */
-	this_carrier()->ticked += 1 + (uint32_t)info->si_overrun;
+	if (info->si_timerid == timer) {
+		this_carrier()->ticked += 1 + (uint32_t)info->si_overrun;
+	} else {
+		fine_armed = false;
+		if (!this_carrier()->current || !this_carrier()->current->hog)
+			return;
+	}
 	if (sched_hooks.tick && sched_hooks.tick(uc))
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)carrier_interrupted_entry;
 }
@@ -86,8 +94,10 @@ void preempt_start(struct carrier *ca)
 	(void)ca;
 	if (!slice || armed || !sched_hooks.tick)
 		return;
+	ev._sigev_un._tid = (int)raw0(__NR_gettid);
+	if (fine_timer < 0 && raw3(__NR_timer_create, CLOCK_MONOTONIC, &ev, &fine_timer))
+		fine_timer = -1;
 	if (timer < 0) {
-		ev._sigev_un._tid = (int)raw0(__NR_gettid);
 		if (raw3(__NR_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &timer)) {
 			timer = -1;
 			return; /* RLIMIT_SIGPENDING: the program still runs, without slices */
@@ -97,9 +107,20 @@ void preempt_start(struct carrier *ca)
 	set(tick());
 }
 
+void preempt_fine(void)
+{
+	struct itimerspec its = {.it_value = {0, TICK}};
+
+	if (!armed || fine_armed || fine_timer < 0)
+		return;
+	fine_armed = true;
+	raw4(__NR_timer_settime, fine_timer, 0, &its, 0);
+}
+
 /* timer_create(2): the child has none. */
 void preempt_after_fork(void)
 {
-	timer = -1;
+	timer = fine_timer = -1;
+	fine_armed = false;
 	armed = false;
 }

@@ -65,7 +65,7 @@ struct coroutine {
 	bool fresh_vector; /* starts a handler: give it the initial vector state */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
-	bool hog;     /* its last slice ended before it parked */
+	bool hog;     /* it computes: it has used up slices and not parked early since */
 	bool notice;  /* see sched_hooks.before_run */
 	uint8_t woke; /* enum wake, for `again` */
 

@@ -51,8 +51,8 @@ static bool find_table(const struct patch_memory *mem, uint64_t base, uint64_t a
 		}
 	}
 	/* Version; pointer from here, count in four bytes, table of two from the header's begin. */
-	if (!t->text_end || !frames || !load(mem, head, frames) || head[0] != 1 || head[1] != 0x1b ||
-	    head[2] != 0x03 || head[3] != 0x3b)
+	if (!t->text_end || !frames || !load(mem, head, frames) || head[0] != 1 ||
+	    head[1] != 0x1b || head[2] != 0x03 || head[3] != 0x3b)
 		return false;
 	t->mem = mem;
 	t->at = frames;
