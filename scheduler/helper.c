@@ -78,8 +78,10 @@ static void push_done(struct helper_job *job)
 	raw3(__NR_write, pool.event, &one, sizeof(one));
 }
 
-static _Noreturn void helper_main(struct helper *h)
+static _Noreturn void helper_main(void *arg)
 {
+	struct helper *h = arg;
+
 	raw1(__NR_set_tid_address, &h->alive);
 	raw2(__NR_prctl, PR_SET_NAME, "copatch-helper");
 	for (;;) {

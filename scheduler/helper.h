@@ -28,7 +28,7 @@ extern const char interruptible_begin[], interruptible_end[], interruptible_out[
 void interruptible_signal(greg_t *rip);
 
 /* clone(2) for a thread that runs fn(arg), which never returns, on a stack of its own. */
-long helper_clone(long flags, void *stack_top, void (*fn)(struct helper *), struct helper *arg);
+long helper_clone(long flags, void *stack_top, void (*fn)(void *), void *arg);
 
 /* preempt.c: catches OWN_SIGNAL. */
 void own_signal_init(void);

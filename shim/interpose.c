@@ -337,3 +337,13 @@ FRONT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeo
 		__chk_fail();
 	return ppoll(fds, n, timeout, mask);
 }
+
+/*
+ * AddressSanitizer's library, where it is not part of the program, refuses to run behind another
+ * one unless it is told that this is meant. It asks here before anything is set up.
+ */
+FRONT const char *__asan_default_options(void);
+FRONT const char *__asan_default_options(void)
+{
+	return "verify_asan_link_order=0";
+}

@@ -55,6 +55,8 @@ struct thread *timer_thread(int timer);
 void futex_wake_address(uint64_t address, unsigned n);
 /* Makes the first in line the owner of a PI lock, if there is one; `flags` stay in its word. */
 long futex_hand_over(uint64_t address, uint32_t flags);
+/* A process that shares our memory may wait for private futexes too, natively. */
+extern bool futex_mirror;
 /* sys_proc.c: the two kinds of clone that make a process. */
 long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
 	       uint64_t child_tid, uint64_t tls);

@@ -15,6 +15,8 @@
 #define NS        1000000000UL
 #define MATCH_ALL FUTEX_BITSET_MATCH_ANY
 
+bool futex_mirror;
+
 /*
  * glibc's join and some others leave FUTEX_PRIVATE_FLAG out on memory that is private all the
  * same: the memory decides.
@@ -111,7 +113,12 @@ static long requeue(struct thread *th, bool compare)
 /* The kernel counts after it has woken one: asked for none or fewer it wakes one (futex_wake). */
 static unsigned wake(uint64_t at, int n, uint32_t bits)
 {
-	return waitq_wake(at, n > 0 ? (unsigned)n : 1, bits);
+	unsigned max = n > 0 ? (unsigned)n : 1, woken = waitq_wake(at, max, bits);
+
+	if (futex_mirror && woken < max)
+		woken += (unsigned)raw6(__NR_futex, at, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG,
+					max - woken, 0, 0, bits);
+	return woken;
 }
 
 static bool compare(uint32_t op, uint32_t old, uint32_t arg)

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "../scheduler/carrier.h"
+#include "../scheduler/helper.h"
 #include "../scheduler/raw.h"
 #include "fdtab.h"
 #include "proc.h"
@@ -76,17 +77,77 @@ static _Noreturn void vfork_child(void *arg)
 	co_resume();
 }
 
+/*
+ * A process that shares our memory and goes on beside us, on a stack of its own: the tracer of
+ * LeakSanitizer is one. Its %gs leads here as long as it lives.
+ */
+struct beside {
+	struct carrier foreign;
+	struct thread copy;
+	uint64_t stack[64];
+	struct beside *next;
+	long pid;
+};
+
+static _Noreturn void beside_child(void *arg)
+{
+	struct beside *b = arg;
+
+	raw2(__NR_arch_prctl, SET_GS, &b->foreign);
+	co_resume();
+}
+
+/* One whose process is no more, or a new one. */
+static struct beside *beside_block(void)
+{
+	static struct beside *all;
+	struct beside *b = all;
+
+	while (b && raw2(__NR_kill, b->pid, 0) != -ESRCH)
+		b = b->next;
+	if (b)
+		return b;
+	b = mem_pages((sizeof(*b) + 4095) & ~4095UL);
+	if (b) {
+		b->next = all;
+		all = b;
+	}
+	return b;
+}
+
+static long proc_beside(struct thread *th, uint64_t flags, uint64_t stack)
+{
+	struct beside *b = beside_block();
+
+	if (!b)
+		return -ENOMEM;
+	b->foreign = carrier_foreign;
+	b->foreign.self = &b->foreign;
+	b->foreign.current = &b->copy.co;
+	b->foreign.stack_top = (uint64_t)(b->stack + 64);
+	b->copy.co.regs = th->co.regs;
+	b->copy.co.regs.ax = 0;
+	b->copy.co.regs.sp = stack;
+	fd_all_shared();
+	futex_mirror = true;
+	sigreal_before_exec(th->mask);
+	b->pid = helper_clone((long)flags, b->stack + 64, beside_child, b);
+	sigreal_after_exec();
+	return b->pid;
+}
+
+#define SETS_UP (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS)
+
 long proc_vfork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
 		uint64_t child_tid, uint64_t tls)
 {
 	struct vfork_start start = {th, stack};
 	long pid;
 
+	if (stack && !(flags & (CLONE_VFORK | SETS_UP)))
+		return proc_beside(th, flags, stack);
 	fd_all_shared();
-	/*
-	 * A child that shares our memory and runs beside us would meet our stack in use: it gets
-	 * the memory to itself until it execs or ends, which is what its creators wait for.
-	 */
+	/* Whoever is made otherwise has the memory to itself until it execs or ends. */
 	flags |= CLONE_VFORK;
 	sigreal_before_exec(th->mask);
 	pid = proc_vfork_clone(flags, parent_tid, child_tid, tls, vfork_child, &start);
