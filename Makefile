@@ -23,7 +23,8 @@ DEB_PACKAGES := dpkg-dev binutils
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
 	zstd coreutils util-linux procps wrk libgomp1 man-db lintian mariadb-server-core \
 	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick \
-	python3-pyte
+	python3-pyte \
+	strace gdb libboost-context-dev libjemalloc2 libtcmalloc-minimal4 faketime proxychains4
 # For test-long alone, since they are large.
 LONG_PACKAGES := default-jdk-headless rustc
 
@@ -134,7 +135,7 @@ run: test-setup
 tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
 SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/targets.sh \
-	'$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
+	tests/neighbours.sh '$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
 
 test: test-setup

@@ -46,10 +46,8 @@ static const struct {
 static const struct {
 	const char *library, *limit;
 } library_limits[] = {
-	{"libasan.so", "AddressSanitizer wants "
-		       "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0"},
-	{"liblsan.so", "LeakSanitizer traces all threads at the end, which never comes to an end: "
-		       "it wants LSAN_OPTIONS=detect_leaks=0"},
+	{"libasan.so", "LeakSanitizer reports what only threads hold that are alive at the end"},
+	{"liblsan.so", "it reports what only threads hold that are alive at the end"},
 };
 
 static bool begins(const char *text, const char *with)
