@@ -36,6 +36,14 @@ uint64_t co_cpu_time(const struct coroutine *co)
 	return co->cpu;
 }
 
+uint64_t co_cycles(const struct coroutine *co)
+{
+	struct carrier *ca = this_carrier();
+
+	cpu_charge(ca, ca->current);
+	return co->cycles + co->cpu * 8;
+}
+
 /* clone(2): the child's clocks start at 0. */
 void cpu_after_fork(struct carrier *ca)
 {

@@ -163,6 +163,8 @@ void preempt_slice(uint64_t ns);
 /* cputime.c */
 /* Nanoseconds of processor time that `co` has used; never less than it was before. */
 uint64_t co_cpu_time(const struct coroutine *co);
+/* Time-stamp counts, by far too many once they have been turned into time; costs no call. */
+uint64_t co_cycles(const struct coroutine *co);
 
 /* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
 uint64_t time_now(int clock);

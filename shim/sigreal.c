@@ -14,6 +14,7 @@
 #include "../scheduler/raw.h"
 #include "log.h"
 #include "signals.h"
+#include "stacks.h"
 #include "sys.h"
 #include "usercopy.h"
 
@@ -91,6 +92,7 @@ static void synchronous(int sig, const siginfo_t *info, ucontext_t *uc)
 {
 	uint64_t ip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 	struct carrier *ca = this_carrier();
+	siginfo_t shown;
 
 	if ((const char *)ip >= user_begin && (const char *)ip < user_end) {
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)user_fault;
@@ -108,7 +110,12 @@ static void synchronous(int sig, const siginfo_t *info, ucontext_t *uc)
 		raw4(__NR_rt_sigaction, sig, &dfl, 0, 8);
 		return;
 	}
-	note(info, thread_of(ca->current), true);
+	shown = *info;
+	/* The kernel takes a mark for a hole, where glibc has asked for a page without access. */
+	if (sig == SIGSEGV && info->si_code == SEGV_MAPERR &&
+	    stacks_guards((uint64_t)info->si_addr))
+		shown.si_code = SEGV_ACCERR;
+	note(&shown, thread_of(ca->current), true);
 	sigframe_save_interrupted(thread_of(ca->current), uc);
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)carrier_interrupted_entry;
 	uc->uc_mcontext.gregs[REG_EFL] = 0x202;

@@ -12,7 +12,9 @@
 #include "../scheduler/slab.h"
 #include "memory.h"
 #include "patch.h"
+#include "stacks.h"
 #include "sys.h"
+#include "usercopy.h"
 
 #define ROOM 65536 /* the kernel's own default limit for mappings is 65530 */
 
@@ -108,16 +110,37 @@ static uint64_t page_up(uint64_t n)
 	return (n + 4095) & ~4095UL;
 }
 
+/* As allocate_stack in nptl/allocatestack.c asks for it; 0: it is something else. */
+static uint64_t map_stack(struct thread *th)
+{
+	const long *arg = th->call.arg;
+	uint64_t caller;
+
+	if (arg[3] != (MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK) || arg[0] || arg[2] != PROT_NONE)
+		return 0;
+	/* mmap has no frame: this is where it returns to, or else nobody's number. */
+	if (user_get(caller, th->co.regs.sp))
+		return 0;
+	return stacks_map(page_up((uint64_t)arg[1]), caller);
+}
+
 long sys_mmap(struct thread *th)
 {
-	long at = sys_native(th);
-	uint64_t len = page_up((uint64_t)th->call.arg[1]);
+	uint64_t len = page_up((uint64_t)th->call.arg[1]), stack = map_stack(th);
 	int type = (int)th->call.arg[3] & MAP_TYPE;
+	long at;
 
+	if (stack)
+		return (long)stack;
+	if (th->call.arg[3] & MAP_FIXED)
+		stacks_disturb((uint64_t)th->call.arg[0], len);
+	at = sys_native(th);
 	if (raw_failed(at))
 		return at;
-	if (th->call.arg[3] & MAP_FIXED)
+	if (th->call.arg[3] & MAP_FIXED) {
 		patch_forget((uint64_t)at, (uint64_t)at + len);
+		stacks_forget((uint64_t)at, len);
+	}
 	if (count && th->call.arg[3] & MAP_FIXED)
 		remove_range((uint64_t)at, (uint64_t)at + len);
 	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
@@ -127,34 +150,108 @@ long sys_mmap(struct thread *th)
 
 long sys_munmap(struct thread *th)
 {
-	long err = sys_native(th);
 	uint64_t at = (uint64_t)th->call.arg[0], end = at + page_up((uint64_t)th->call.arg[1]);
+	long err;
 
+	if (stacks_unmap(at, end - at))
+		return 0;
+	stacks_disturb(at, end - at);
+	err = sys_native(th);
 	if (err)
 		return err;
 	patch_forget(at, end);
+	stacks_forget(at, end - at);
 	if (count)
 		remove_range(at, end);
-	return err;
+	return 0;
 }
 
 long sys_mremap(struct thread *th)
 {
 	uint64_t from = (uint64_t)th->call.arg[0];
+	uint64_t old = page_up((uint64_t)th->call.arg[1]),
+		 size = page_up((uint64_t)th->call.arg[2]);
 	bool shared = memory_shared(from);
-	long at = sys_native(th);
+	long at;
 
+	stacks_disturb(from, old);
+	if (th->call.arg[3] & MREMAP_FIXED)
+		stacks_disturb((uint64_t)th->call.arg[4], size);
+	at = sys_native(th);
 	if (raw_failed(at))
 		return at;
-	patch_forget(from, from + page_up((uint64_t)th->call.arg[1]));
-	patch_forget((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
+	stacks_forget(from, old);
+	stacks_forget((uint64_t)at, size);
+	patch_forget(from, from + old);
+	patch_forget((uint64_t)at, (uint64_t)at + size);
 	if (!count)
 		return at;
-	remove_range(from, from + page_up((uint64_t)th->call.arg[1]));
-	remove_range((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
+	remove_range(from, from + old);
+	remove_range((uint64_t)at, (uint64_t)at + size);
 	if (shared)
-		add((uint64_t)at, (uint64_t)at + page_up((uint64_t)th->call.arg[2]));
+		add((uint64_t)at, (uint64_t)at + size);
 	return at;
+}
+
+long sys_mprotect(struct thread *th)
+{
+	const long *arg = th->call.arg;
+	int err = stacks_protect((uint64_t)arg[0], page_up((uint64_t)arg[1]), (int)arg[2]);
+
+	return err == 1 ? sys_native(th) : err;
+}
+
+/* What the kernel notes for mappings, which ours are shared by many stacks. */
+static long changes_mapping(struct thread *th)
+{
+	stacks_disturb((uint64_t)th->call.arg[0], page_up((uint64_t)th->call.arg[1]));
+	return sys_native(th);
+}
+
+long sys_pkey_mprotect(struct thread *th)
+{
+	return changes_mapping(th);
+}
+
+long sys_mlock(struct thread *th)
+{
+	return changes_mapping(th);
+}
+
+long sys_mlock2(struct thread *th)
+{
+	return changes_mapping(th);
+}
+
+long sys_mbind(struct thread *th)
+{
+	return changes_mapping(th);
+}
+
+long sys_mlockall(struct thread *th)
+{
+	stacks_stop();
+	return sys_native(th);
+}
+
+long sys_madvise(struct thread *th)
+{
+	const long *arg = th->call.arg;
+
+	switch (arg[2]) {
+	case MADV_DONTNEED:
+		if (stacks_bare((uint64_t)arg[0], (uint64_t)arg[1], th->co.regs.sp,
+				co_cycles(&th->co)))
+			return 0;
+		return sys_native(th);
+	case MADV_FREE:
+	case MADV_WILLNEED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return sys_native(th);
+	default:
+		return changes_mapping(th);
+	}
 }
 
 long sys_shmat(struct thread *th)

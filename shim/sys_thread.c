@@ -9,6 +9,7 @@
 #include "../scheduler/raw.h"
 #include "report.h"
 #include "signals.h"
+#include "stacks.h"
 #include "sys.h"
 #include "usercopy.h"
 
@@ -140,8 +141,10 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	/* It goes on where the parent does, on its own stack, with 0 in %rax. */
 	co->regs = parent->co.regs;
 	co->regs.ax = 0;
-	if (b->stack_top)
+	if (b->stack_top) {
 		co->regs.sp = b->stack_top;
+		stacks_begin(b->stack_top);
+	}
 	co->fs = b->flags & CLONE_SETTLS ? b->tls : parent->co.fs;
 	co->abi = ABI_C;
 	/* Rounding mode and exception masks are inherited. */
@@ -260,6 +263,7 @@ long sys_exit(struct thread *th)
 	uint32_t zero = 0;
 
 	walk_robust_list(th);
+	stacks_end(th->co.regs.sp, co_cycles(&th->co));
 	/* The stack may be unmapped from here on; we stand on the carrier's. */
 	if (th->clear_tid && !user_put(th->clear_tid, zero))
 		futex_wake_address(th->clear_tid, 1);
