@@ -16,21 +16,37 @@
 #include "sys.h"
 #include "usercopy.h"
 
-#define ROOM 65536 /* the kernel's own default limit for mappings is 65530 */
+#define ROOM 4096 /* to begin with */
 
 struct range {
 	uint64_t begin, end;
 	bool segment; /* of shmat: shmdt names its begin only, so it is never merged */
 };
 
-/* Sorted and disjoint. Untouched room costs no memory. */
+/* Sorted and disjoint. */
 static struct range *range;
-static unsigned count;
+static unsigned count, room = ROOM;
+/* Some were not noted. Any memory may be shared then: the kernel's queues serve private words too.
+ */
+static bool incomplete;
 
 int memory_init(void)
 {
 	range = mem_pages(ROOM * sizeof(*range));
 	return range ? 0 : -ENOMEM;
+}
+
+static bool grow(void)
+{
+	struct range *more = mem_pages(2UL * room * sizeof(*more));
+
+	if (!more)
+		return false;
+	memcpy(more, range, count * sizeof(*more));
+	mem_pages_free(range, room * sizeof(*range));
+	range = more;
+	room *= 2;
+	return true;
 }
 
 /* The first range that ends after `at`. */
@@ -53,13 +69,15 @@ bool memory_shared(uint64_t address)
 {
 	unsigned i = find(address);
 
-	return i < count && range[i].begin <= address;
+	return incomplete || (i < count && range[i].begin <= address);
 }
 
 static void insert(unsigned i, struct range r)
 {
-	if (count == ROOM)
+	if (count == room && !grow()) {
+		incomplete = true;
 		return;
+	}
 	memmove(&range[i + 1], &range[i], (count - i) * sizeof(*range));
 	range[i] = r;
 	count++;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 
 #include "../scheduler/raw.h"
@@ -18,10 +19,14 @@
 static struct thread thread;
 static char *area;
 
+static bool pretend; /* more mappings than the kernel would allow */
+
 long sys_native(struct thread *th)
 {
 	const long *a = th->call.arg;
 
+	if (pretend)
+		return th->call.nr == __NR_mmap ? a[0] : 0;
 	return raw6(th->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -203,6 +208,49 @@ START_TEST(system_v)
 }
 END_TEST
 
+#define MANY 300000
+
+static char *place(long i)
+{
+	return (char *)(1UL << 40) + i * 2 * (long)PAGE;
+}
+
+/* More than any kernel's default lets a program have, no two of them neighbours. */
+START_TEST(many)
+{
+	pretend = true;
+	for (long i = 0; i < MANY; i++)
+		map(place(i), PAGE, MAP_SHARED | MAP_FIXED);
+	for (long i = 0; i < MANY; i++) {
+		ck_assert(memory_shared((uint64_t)place(i)));
+		ck_assert(!memory_shared((uint64_t)place(i) + PAGE));
+	}
+	pretend = false;
+}
+END_TEST
+
+/* Without memory for the table none is taken for private. */
+START_TEST(no_room)
+{
+	long arg[6] = {0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS, -1, 0};
+	struct rlimit old, none = {0};
+
+	pretend = true;
+	getrlimit(RLIMIT_AS, &old);
+	none.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_AS, &none);
+	for (long i = 0; i < MANY; i++) {
+		/* no assertion: those allocate */
+		arg[0] = (long)place(i);
+		call(sys_mmap, __NR_mmap, arg);
+	}
+	setrlimit(RLIMIT_AS, &old);
+	for (long i = 0; i < MANY; i++)
+		ck_assert(memory_shared((uint64_t)place(i)));
+	pretend = false;
+}
+END_TEST
+
 START_TEST(random_operations)
 {
 	bool model[PAGES] = {false};
@@ -261,5 +309,7 @@ int main(void)
 	tcase_add_test(tests, mapped_twice);
 	tcase_add_test(tests, system_v);
 	tcase_add_test(tests, random_operations);
+	tcase_add_test(tests, many);
+	tcase_add_test(tests, no_room);
 	return unit_end();
 }
