@@ -152,7 +152,7 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* The next one may be due already: only the kernel can drop them without end. */
-	if (info->si_code == SI_TIMER && kept & SIGBIT(sig) && signal_ignored(sig) &&
+	if ((info->si_code == SI_TIMER || info->si_code == SI_KERNEL) && kept & SIGBIT(sig) && signal_ignored(sig) &&
 	    sig != SIGCHLD) {
 		caught &= ~SIGBIT(sig);
 		set_action(sig, signal_action[sig].handler);

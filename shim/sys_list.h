@@ -50,6 +50,7 @@ SYS(clock_nanosleep)
 SYS(clock_gettime)
 SYS(clock_getres)
 SYS(getrusage)
+SYS(setitimer)
 SYS(timer_create)
 SYS(timer_delete)
 /* sys_io.c */

@@ -146,6 +146,20 @@ struct thread *timer_thread(int timer)
 	return NULL;
 }
 
+/* What a timer of the process sends, see sigreal_timer. */
+long sys_setitimer(struct thread *th)
+{
+	static const int sent[] = {
+		[ITIMER_REAL] = SIGALRM,
+		[ITIMER_VIRTUAL] = SIGVTALRM,
+		[ITIMER_PROF] = SIGPROF,
+	};
+
+	if ((unsigned long)th->call.arg[0] <= ITIMER_PROF && th->call.arg[1])
+		sigreal_timer(sent[th->call.arg[0]]);
+	return sys_native(th);
+}
+
 long sys_timer_create(struct thread *th)
 {
 	struct sigevent ev;
