@@ -33,6 +33,9 @@ long sys_job(struct thread *th, bool bounded, long nr, const long arg[6]);
 /* The call as it stands, by a helper. */
 long sys_by_helper(struct thread *th, bool bounded);
 
+/* sys_cred.c: the call as it stands; helpers made before it are not used any more. */
+long sys_own_change(struct thread *th);
+
 /* Keys of wait queues that are no address of the program's. */
 #define WAIT_CHILD_KEY 1
 

@@ -364,6 +364,13 @@ long sys_prctl(struct thread *th)
 		return user_put(th->call.arg[1], th->name);
 	case PR_SET_SYSCALL_USER_DISPATCH:
 		return -EINVAL; /* as a kernel without it: it is in use */
+	case PR_CAPBSET_DROP:
+	case PR_CAP_AMBIENT:
+	case PR_SET_KEEPCAPS:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_SECCOMP:
+	case PR_SET_SECUREBITS:
+		return sys_own_change(th);
 	default:
 		return sys_native(th);
 	}

@@ -17,6 +17,38 @@ static void *waits(void *arg T_UNUSED)
 	return (void *)(intptr_t)(sem_wait(&sem) == 0);
 }
 
+static void *makes_files(void *arg)
+{
+	int fd, made = 0;
+
+	for (int i = 0; i < 5; i++) {
+		fd = open(arg, O_CREAT | O_EXCL | O_RDWR, 0600);
+		made += fd >= 0;
+		if (fd >= 0) {
+			fsync(fd);
+			close(fd);
+			unlink(arg);
+		}
+	}
+	return (void *)(intptr_t)made;
+}
+
+/* Whoever makes a call for a thread has the rights that the thread has, then and now. */
+static void drop_and_regain(void)
+{
+	pthread_t reader = t_thread(reads, NULL);
+
+	t_check("may write here", t_join(t_thread(makes_files, "one")) == (void *)5);
+	if (geteuid() == 0) {
+		T_OK(seteuid(65534));
+		t_check("another may not", t_join(t_thread(makes_files, "two")) == NULL);
+		T_OK(seteuid(0));
+		t_check("root may again", t_join(t_thread(makes_files, "three")) == (void *)5);
+	}
+	T_OK(write(ends[1], "5", 1));
+	t_join(reader);
+}
+
 int main(void)
 {
 	pthread_t readers[4], waiters[4];
@@ -37,5 +69,6 @@ int main(void)
 	for (int i = 0; i < 4; i++)
 		good += (int)(intptr_t)t_join(readers[i]) + (int)(intptr_t)t_join(waiters[i]);
 	t_say("good %d", good);
+	drop_and_regain();
 	return t_done();
 }
