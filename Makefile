@@ -24,7 +24,8 @@ TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ri
 	zstd coreutils util-linux procps wrk libgomp1 man-db lintian mariadb-server-core \
 	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick \
 	python3-pyte \
-	strace gdb libboost-context-dev libjemalloc2 libtcmalloc-minimal4 faketime proxychains4
+	strace gdb libboost-context-dev libjemalloc2 libtcmalloc-minimal4 faketime proxychains4 \
+	chromium chromium-driver python3-selenium
 # For test-long alone, since they are large.
 LONG_PACKAGES := default-jdk-headless rustc
 
@@ -73,6 +74,7 @@ $(BUILD)/copatch-eyes: $(EYES)
 # The two files that are ordinary C: start-up, and the front door on the program's side.
 $(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
 $(BUILD)/shim/eyes/%.o: CORE :=
+$(BUILD)/shim/launch/report_page.o: shim/launch/report.html
 $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.c | $(BUILD)/sys_names.h

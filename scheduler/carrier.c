@@ -53,7 +53,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->self = ca;
 	ca->stack_top = (uint64_t)stack + STACK_SIZE;
 	ca->wrfsbase = wrfsbase;
-	ca->since = __builtin_ia32_rdtsc();
+	ca->since = ca->began = __builtin_ia32_rdtsc();
 	slab_init(&ca->coroutines, object_size);
 	vector_init(ca);
 	list_init(&ca->runq);
@@ -74,6 +74,11 @@ int sched_init(size_t object_size, bool wrfsbase)
 struct coroutine *co_current(void)
 {
 	return this_carrier()->current;
+}
+
+uint64_t co_began(void)
+{
+	return this_carrier()->began;
 }
 
 unsigned long co_alive(void)
@@ -98,6 +103,7 @@ struct coroutine *co_new(void)
 	list_init(&co->fd.link);
 	list_init(&co->ran);
 	co->fd.fd = -1;
+	co->parked_by = PARK_OTHER;
 	co->mxcsr = VECTOR_MXCSR;
 	co->fcw = VECTOR_FCW;
 	co->regs.flags = 0x202;
@@ -247,11 +253,19 @@ static bool look_is_due(struct carrier *ca)
 	return __builtin_ia32_rdtsc() - ca->looked > ca->look_again;
 }
 
+/* The current coroutine, if there is one still, has had the carrier until now. */
+static void leave(struct carrier *ca)
+{
+	cpu_charge(ca, ca->current);
+	if (sched_hooks.left && ca->current)
+		sched_hooks.left(ca->current, ca->began, ca->since);
+}
+
 _Noreturn void carrier_run(void)
 {
 	struct carrier *ca = this_carrier();
 
-	cpu_charge(ca, ca->current);
+	leave(ca);
 	if (ca->current)
 		ca->current->since = ca->since;
 	for (;;) {
@@ -268,6 +282,8 @@ _Noreturn void carrier_run(void)
 		if (!co)
 			continue;
 		ca->current = co;
+		ca->began = ca->since;
+		co->parked_by = PARK_OTHER;
 		ca->ticked = 0;
 		ca->slice_used = 0;
 		co->switches++;
@@ -278,7 +294,7 @@ _Noreturn void carrier_run(void)
 			preempt_fine();
 		run_text(co);
 		/* Its wait goes on: `since` stays. */
-		cpu_charge(ca, ca->current);
+		leave(ca);
 	}
 }
 

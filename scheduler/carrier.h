@@ -50,15 +50,16 @@ struct carrier {
 	struct list all;
 	unsigned long alive;
 	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */
-	uint64_t look_again; /* counts to wait after that */
-	uint64_t looked;     /* time-stamp count after the last look at the loop */
+	uint64_t look_again;      /* counts to wait after that */
+	uint64_t looked;          /* time-stamp count after the last look at the loop */
 	volatile uint32_t ticked; /* of the slice timer, not yet seen to */
 	uint32_t slice_used;      /* ticks since the last switch */
 	struct slab coroutines, vectors, vectors_brief;
 
 	/* Part 3b: owned by cputime.c. */
 	struct list ran;   /* coroutines with counts that are not settled */
-	uint64_t since;    /* time-stamp count at the last switch */
+	uint64_t began;    /* time-stamp count when the current coroutine came */
+	uint64_t since;    /* the same of the last switch */
 	uint64_t cycles;   /* sum of all counts, of ended ones too, since it was settled */
 	uint64_t cpu_seen; /* the carrier's processor time then, in nanoseconds */
 

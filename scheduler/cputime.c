@@ -51,7 +51,7 @@ void cpu_after_fork(struct carrier *ca)
 		list_del(ca->ran.next);
 	ca->cycles = 0;
 	ca->cpu_seen = 0;
-	ca->since = __builtin_ia32_rdtsc();
+	ca->since = ca->began = __builtin_ia32_rdtsc();
 	if (ca->current) {
 		ca->current->cycles = 0;
 		ca->current->cpu = 0;

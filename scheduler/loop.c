@@ -45,6 +45,7 @@ struct loop_fd {
 	bool dirty;
 	uint8_t unwanted; /* looks in a row that reported something that nobody waits for */
 	bool known;       /* to epoll, watched or not: libev never takes one out */
+	bool claimed;     /* see fd_claim */
 };
 
 static struct {
@@ -135,7 +136,7 @@ static struct loop_fd *get(int fd, bool make)
 		f->active = 0;
 		f->fresh = true;
 		f->dirty = false;
-		f->known = false;
+		f->known = f->claimed = false;
 		f->fn = NULL;
 		list_init(&f->waiters);
 	}
@@ -384,12 +385,20 @@ void loop_open(struct carrier *ca)
 	timer_open(ca);
 }
 
+void fd_claim(int fd)
+{
+	struct loop_fd *f = get(fd, true);
+
+	if (f)
+		f->claimed = true;
+}
+
 /* Which numbers are ours; the program must neither close nor replace them. */
 bool fd_is_ours(int fd)
 {
 	struct loop_fd *f = get(fd, false);
 
-	return (f && f->fn) || (fd >= 0 && fd == this_carrier()->epoll_fd);
+	return (f && (f->fn || f->claimed)) || (fd >= 0 && fd == this_carrier()->epoll_fd);
 }
 
 void loop_run(struct carrier *ca, bool wait)

@@ -30,7 +30,7 @@ enum wake {
 enum wait_events { WAIT_READ = 1, WAIT_WRITE = 2 };
 
 /* Why coroutines park, for the counters. */
-enum park { PARK_FD, PARK_TIME, PARK_QUEUE, PARK_HELPER, PARK_OTHER, PARK_CAUSES };
+enum park { PARK_FD, PARK_TIME, PARK_QUEUE, PARK_HELPER, PARK_OTHER, PARK_YIELD, PARK_CAUSES };
 
 /* How much of a context must survive a switch. */
 enum abi {
@@ -109,6 +109,11 @@ struct sched_hooks {
 	 * left are queues, helpers and signals.
 	 */
 	void (*stuck)(void);
+	/*
+	 * The coroutine has left the carrier, which it had from `began` to `now`, time-stamp
+	 * counts; what it waits for, if it does, can still be seen. NULL: nobody wants to know.
+	 */
+	void (*left)(struct coroutine *co, uint64_t began, uint64_t now);
 };
 
 struct sched_stats {
@@ -133,6 +138,8 @@ struct coroutine *co_new(void) __attribute__((warn_unused_result));
 void co_free(struct coroutine *co);
 unsigned long co_alive(void);
 struct list *co_registry(void); /* of coroutine.all */
+/* When the current coroutine came to the carrier, in time-stamp counts. */
+uint64_t co_began(void);
 /* Takes down every wait and makes `co` runnable; `why` is added to co->woke. */
 void co_wake(struct coroutine *co, enum wake why);
 void co_run_next(struct coroutine *co); /* to the head of the run queue */
@@ -191,6 +198,8 @@ void fd_wake_ready(int fd, short events);
 unsigned fd_table_end(void);
 /* The number is about to be closed or to name another file. */
 void fd_forget(int fd);
+/* The number is one of our own from now on. */
+void fd_claim(int fd);
 /* The number is one of our own: the program must neither close nor replace it. */
 bool fd_is_ours(int fd);
 

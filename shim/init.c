@@ -2,7 +2,9 @@
 /* Start-up, in the library's constructor: options, checks, then the doors, in that order. */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -20,6 +22,7 @@
 #include "report.h"
 #include "signals.h"
 #include "sys.h"
+#include "trace.h"
 #include "trap.h"
 
 #define EXIT_COPATCH 125 /* as env(1): it was not the program that failed */
@@ -37,8 +40,23 @@ static void bad_option(const char *entry)
 	_exit(EXIT_COPATCH);
 }
 
+/* The program may change its folder before it forks. */
+static void want_trace(const char *path, int megabytes)
+{
+	char full[2 * PATH_MAX], folder[PATH_MAX];
+
+	if (path[0] == '/')
+		folder[0] = '\0';
+	else if (!getcwd(folder, sizeof(folder)))
+		return;
+	(void)snprintf(full, sizeof(full), "%s%s%s", folder, folder[0] ? "/" : "", path);
+	trace_wanted(full, (uint64_t)megabytes << 20);
+}
+
 static void read_options(void)
 {
+	const char *trace = NULL;
+	int trace_size = 200;
 	bool no_preempt = false;
 
 	for (char **e = environ; e && *e; e++) {
@@ -68,9 +86,15 @@ static void read_options(void)
 			patching = !v;
 		else if (!strcmp(o->name, "deadlock-abort"))
 			deadlock_abort = v;
+		else if (!strcmp(o->name, "trace"))
+			trace = value;
+		else if (!strcmp(o->name, "trace-size"))
+			trace_size = v;
 		else if (!strcmp(o->name, "log"))
 			log_level = (enum log_level)v;
 	}
+	if (trace)
+		want_trace(trace, trace_size);
 	if (no_preempt)
 		preempt_slice(0);
 }
@@ -220,5 +244,6 @@ __attribute__((constructor)) static void copatch_start(void)
 	}
 	loop_open(this_carrier());
 	registry_open();
+	trace_start();
 	front_open = true;
 }

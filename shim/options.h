@@ -14,17 +14,16 @@
 enum copatch_option_kind {
 	COPATCH_OPT_FLAG,  /* --name, or VARIABLE=1; 0 is off */
 	COPATCH_OPT_WORD,  /* --name WORD, or VARIABLE=WORD */
-	COPATCH_OPT_COUNT, /* --name N, or VARIABLE=N, from 1 to COPATCH_COUNT_MAX */
+	COPATCH_OPT_COUNT, /* --name N, or VARIABLE=N, from 1 to the end of its range */
+	COPATCH_OPT_FILE,  /* --name FILE, or VARIABLE=FILE; the command makes it absolute */
 };
-
-#define COPATCH_COUNT_MAX 10000
 
 struct copatch_option {
 	const char *name; /* NULL: a variable without an option */
 	const char *env;
 	enum copatch_option_kind kind;
 	const char
-		*words; /* of a WORD: what it may be, "a|b|c"; of a COUNT: the range, for people */
+		*words; /* of a WORD: what it may be, "a|b|c"; of a COUNT: "1..END"; else a name */
 	const char *help;
 };
 
@@ -36,6 +35,10 @@ static const struct copatch_option copatch_options[] = {
 	 "let a thread that computes run until it waits"},
 	{"helpers", "COPATCH_HELPERS", COPATCH_OPT_COUNT, "1..10000",
 	 "let so many slow calls for files be made at once (8)"},
+	{"trace", "COPATCH_TRACE", COPATCH_OPT_FILE, "FILE",
+	 "write what the threads do and wait for into FILE, for copatch report"},
+	{"trace-size", "COPATCH_TRACE_SIZE", COPATCH_OPT_COUNT, "1..10000",
+	 "end the trace after so many megabytes (200)"},
 	{"no-patch", "COPATCH_NO_PATCH", COPATCH_OPT_FLAG, NULL,
 	 "leave the program's text as it is: no side door"},
 	{"deadlock-abort", "COPATCH_DEADLOCK_ABORT", COPATCH_OPT_FLAG, NULL,
@@ -80,26 +83,31 @@ static inline int copatch_is_env(const char *entry)
 	return !COPATCH_ENV_PREFIX[n];
 }
 
-static inline int copatch_count(const char *value)
+/* RANGE is "1..END", END at most 999999999: no sum below overflows. */
+static inline int copatch_count(const char *value, const char *range)
 {
-	int n = 0;
+	long n = 0, end = 0;
 
-	for (; *value >= '0' && *value <= '9' && n <= COPATCH_COUNT_MAX; value++)
+	for (range += 3; *range; range++)
+		end = end * 10 + *range - '0';
+	for (; *value >= '0' && *value <= '9' && n <= end; value++)
 		n = n * 10 + *value - '0';
-	return *value || n < 1 || n > COPATCH_COUNT_MAX ? -1 : n;
+	return *value || n < 1 || n > end ? -1 : (int)n;
 }
 
 /*
  * What VALUE means: 0 or 1 for a flag, the place in the list for a word, the number for a count,
- * -1 when it is none of them. An empty value is the same as an unset variable: ask nothing about
- * it.
+ * 0 for a file, -1 when it is none of them. An empty value is the same as an unset variable: ask
+ * nothing about it.
  */
 static inline int copatch_option_value(const struct copatch_option *option, const char *value)
 {
 	const char *word = option->kind == COPATCH_OPT_FLAG ? "0|1" : option->words;
 
 	if (option->kind == COPATCH_OPT_COUNT)
-		return copatch_count(value);
+		return copatch_count(value, option->words);
+	if (option->kind == COPATCH_OPT_FILE)
+		return *value ? 0 : -1;
 	for (int place = 0;; place++) {
 		size_t n = 0;
 

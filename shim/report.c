@@ -17,14 +17,21 @@ struct report report;
 static const char *const names[SYS_COUNT] = {
 #include "sys_names.h"
 };
-static const char *const causes[PARK_CAUSES] = {"descriptor", "time", "futex or child", "helper",
-						"signal"};
+static const char *const causes[PARK_CAUSES] = {"descriptor", "time",   "futex or child",
+						"helper",     "signal", "yielding"};
 
 static struct {
 	uint32_t count, longest_ms;
 } held[SYS_COUNT];
 
 static uint64_t first_tsc, first_ns;
+
+const char *report_call_name(long nr)
+{
+	const char *name = (unsigned long)nr < SYS_COUNT ? names[nr] : NULL;
+
+	return name ? name : "unknown call";
+}
 
 void report_init(void)
 {
@@ -70,8 +77,8 @@ void report_print(void)
 		if (held[nr].count)
 			log_line(LOG_ERROR,
 				 "%s held the carrier over 10 ms %u times, at most %u ms",
-				 names[nr] ? names[nr] : "unknown call",
-				 (unsigned long)held[nr].count, (unsigned long)held[nr].longest_ms);
+				 report_call_name(nr), (unsigned long)held[nr].count,
+				 (unsigned long)held[nr].longest_ms);
 }
 
 void report_after_fork(void)

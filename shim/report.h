@@ -14,6 +14,8 @@ struct report {
 
 extern struct report report;
 
+/* "read"; never NULL. */
+const char *report_call_name(long nr);
 void report_init(void);
 /* A cheap clock; only differences of it mean anything, to report_held. */
 static inline uint64_t report_clock(void)

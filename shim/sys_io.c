@@ -11,6 +11,7 @@
 #include "fdtab.h"
 #include "signals.h"
 #include "sys.h"
+#include "trace.h"
 #include "usercopy.h"
 
 #ifndef RWF_NOWAIT
@@ -268,6 +269,7 @@ static long write_comm(struct thread *th, struct thread *of)
 	if (user_copy(name, (void *)th->call.arg[1], copied))
 		return -EFAULT;
 	memcpy(of->name, name, sizeof(name));
+	trace_thread_named(of);
 	return (long)n;
 }
 

@@ -12,6 +12,7 @@
 #include "report.h"
 #include "signals.h"
 #include "sys.h"
+#include "trace.h"
 #include "trap.h"
 #include "usercopy.h"
 
@@ -29,6 +30,7 @@ static void child_begins(struct thread *th)
 	thread_after_fork(th);
 	timers_after_fork();
 	report_after_fork();
+	trace_after_fork(th);
 }
 
 long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,

@@ -19,6 +19,7 @@ long sys_sched_yield(struct thread *th)
 		return sched_stats.switches == th->call.done + 1 ? sys_native(th) : 0;
 	th->call.begun = true;
 	th->call.done = sched_stats.switches;
+	th->co.parked_by = PARK_YIELD;
 	/* Parked and runnable at once: to the tail, after a look at the loop if nobody else is. */
 	th->co.again = sys_again;
 	co_wake(&th->co, WAKE_EVENT);

@@ -11,6 +11,7 @@
 #include "signals.h"
 #include "stacks.h"
 #include "sys.h"
+#include "trace.h"
 #include "usercopy.h"
 
 /*
@@ -150,6 +151,7 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	/* Rounding mode and exception masks are inherited. */
 	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(co->mxcsr), "=m"(co->fcw));
 	co_run_last(co);
+	trace_thread_begins(th, parent);
 	return th->tid;
 }
 
@@ -253,6 +255,7 @@ static _Noreturn void end_process(int code)
 	/* Locks that other processes share; the kernel knows of the main thread's only. */
 	list_for_each (l, co_registry())
 		walk_robust_list(container_of(l, struct thread, co.all));
+	trace_end();
 	report_print();
 	for (;;)
 		raw1(__NR_exit_group, code);
@@ -271,6 +274,7 @@ long sys_exit(struct thread *th)
 		main_exit_code = (int)th->call.arg[0];
 	if (co_alive() == 1)
 		end_process(main_exit_code);
+	trace_thread_ends(th);
 	signal_thread_exit(th);
 	co_free(&th->co);
 	return 0;
@@ -359,6 +363,7 @@ long sys_prctl(struct thread *th)
 			if (!th->name[i])
 				break;
 		}
+		trace_thread_named(th);
 		return th->tid == process_id ? sys_native(th) : 0;
 	case PR_GET_NAME:
 		return user_put(th->call.arg[1], th->name);

@@ -49,6 +49,7 @@ struct thread {
 	/* Part 2: owned by sys_thread.c. */
 	int tid;
 	char name[16];
+	bool trace_waits; /* trace.c: the beginning of its wait is in the file, the end is not */
 	uint64_t clear_tid; /* address of the word to clear at its end */
 	uint64_t robust_head, robust_len;
 	uint32_t seen_by; /* of deadlock.c */

@@ -10,9 +10,10 @@
 #include "../shim/launch/launch.h"
 #include "../shim/options.h"
 
-static const struct copatch_option a_count = {"count", "COPATCH_COUNT", COPATCH_OPT_COUNT, "1..9",
+static const struct copatch_option a_count = {"count", "COPATCH_COUNT", COPATCH_OPT_COUNT, "1..10000",
 						    "help"};
 static const struct copatch_option a_flag = {"f", "COPATCH_F", COPATCH_OPT_FLAG, NULL, ""};
+static const struct copatch_option a_file = {"t", "COPATCH_T", COPATCH_OPT_FILE, "FILE", ""};
 static const struct copatch_option a_word = {"w", "COPATCH_W", COPATCH_OPT_WORD, "ab|abc|d", ""};
 
 static int read_args(int *used, const char *first, const char *second, const char *third)
@@ -65,6 +66,8 @@ START_TEST(values)
 	ck_assert_int_eq(copatch_option_value(&a_count, "99999999999"), -1);
 	ck_assert_int_eq(copatch_option_value(&a_count, "5x"), -1);
 	ck_assert_int_eq(copatch_option_value(&a_count, "-5"), -1);
+	ck_assert_int_eq(copatch_option_value(&a_file, "any"), 0);
+	ck_assert_int_eq(copatch_option_value(&a_file, ""), -1);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "0"), 0);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "1"), 1);
 	ck_assert_int_eq(copatch_option_value(&a_flag, "yes"), -1);
@@ -127,6 +130,32 @@ START_TEST(options)
 }
 END_TEST
 
+START_TEST(files)
+{
+	char folder[] = "/tmp/check-options.XXXXXX", expected[64];
+	int used = -1;
+
+	quiet();
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_int_eq(read_args(&used, "--trace", "t.json", "prog"), EXIT_PROCEED);
+	ck_assert_int_eq(used, 2);
+	(void)snprintf(expected, sizeof(expected), "%s/t.json", folder);
+	ck_assert_str_eq(getenv("COPATCH_TRACE"), expected);
+	ck_assert_int_eq(read_args(&used, "--trace", "/tmp/../tmp/t", "prog"), EXIT_PROCEED);
+	ck_assert_str_eq(getenv("COPATCH_TRACE"), "/tmp/../tmp/t");
+	/* somebody's file, a link to nothing, a folder that is not there, no name */
+	ck_assert_int_eq(read_args(&used, "--trace", folder, "prog"), EXIT_COPATCH);
+	ck_assert_int_eq(symlink("nothing", "link"), 0);
+	ck_assert_int_eq(read_args(&used, "--trace", "link", "prog"), EXIT_COPATCH);
+	ck_assert_int_eq(unlink("link"), 0);
+	ck_assert_int_eq(read_args(&used, "--trace", "none/t", "prog"), EXIT_COPATCH);
+	ck_assert_int_eq(read_args(&used, "--trace=", "prog", NULL), EXIT_COPATCH);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 START_TEST(bad_options)
 {
 	int used;
@@ -154,6 +183,7 @@ int main(void)
 	tcase_add_test(tests, variables);
 	tcase_add_test(tests, environment);
 	tcase_add_test(tests, options);
+	tcase_add_test(tests, files);
 	tcase_add_test(tests, bad_options);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);

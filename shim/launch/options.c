@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "launch.h"
 
@@ -23,8 +25,42 @@ static const struct copatch_option *find(const char *name, const char **value)
 	return NULL;
 }
 
+/*
+ * Makes VALUE absolute, since the program may change its folder before it makes a child, and
+ * says at once what the library would find out later.
+ */
+static int set_file(const struct copatch_option *option, const char *value)
+{
+	char folder[PATH_MAX], path[2 * PATH_MAX], *slash;
+	struct stat st;
+
+	if (value[0] == '/' || !getcwd(folder, sizeof(folder)))
+		folder[0] = '\0';
+	(void)snprintf(path, sizeof(path), "%s%s%s", folder, folder[0] ? "/" : "", value);
+	if (!lstat(path, &st)) {
+		say("--%s: %s is there already: remove it or name another file", option->name,
+		    value);
+		return EXIT_COPATCH;
+	}
+	if (setenv(option->env, path, 1)) {
+		say("cannot set %s: %s", option->env, strerror(errno));
+		return EXIT_COPATCH;
+	}
+	slash = strrchr(path, '/');
+	if (slash)
+		slash[1] = '\0';
+	if (strlen(path) >= PATH_MAX || access(path, W_OK | X_OK)) {
+		say("--%s: cannot make %s: %s", option->name, value,
+		    strlen(path) >= PATH_MAX ? strerror(ENAMETOOLONG) : strerror(errno));
+		return EXIT_COPATCH;
+	}
+	return EXIT_PROCEED;
+}
+
 static int set(const struct copatch_option *option, const char *value)
 {
+	if (option->kind == COPATCH_OPT_FILE && *value)
+		return set_file(option, value);
 	if (copatch_option_value(option, value) < 0) {
 		say("--%s cannot be '%s': give one of %s", option->name, value, option->words);
 		return EXIT_COPATCH;

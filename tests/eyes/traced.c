@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program whose parks are known: each of THREADS threads sleeps and reads from a pipe of its
+ * own ROUNDS times, waits for an answer of the kernel's once, and takes turns.
+ *
+ * usage: traced [--kill | --exit | --exec | --fork FILE]
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS 5
+#define ROUNDS  4
+
+static int pipes[THREADS][2];
+
+static void nap(void)
+{
+	struct timespec ms = {0, 1000000};
+
+	nanosleep(&ms, NULL);
+}
+
+static void *reader(void *arg)
+{
+	long i = (long)arg;
+	char name[16], c;
+
+	(void)snprintf(name, sizeof(name), i ? "reader-%ld" : "\"<b>\\%ld\n", i);
+	pthread_setname_np(pthread_self(), name);
+	for (int k = 0; k < ROUNDS; k++) {
+		nap();
+		if (read(pipes[i][0], &c, 1) != 1)
+			abort();
+	}
+	return NULL;
+}
+
+/* fsync goes to a helper while others are alive. */
+static void *syncer(void *arg)
+{
+	if (fsync(*(int *)arg))
+		abort();
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+	pthread_t thread[THREADS], sync;
+	char path[] = "/tmp/traced.XXXXXX";
+	int file = mkstemp(path);
+
+	unlink(path);
+	for (long i = 0; i < THREADS; i++) {
+		if (pipe(pipes[i]) || pthread_create(&thread[i], NULL, reader, (void *)i))
+			abort();
+	}
+	for (int k = 0; k < ROUNDS; k++) {
+		/* all of them wait for their pipe by then */
+		struct timespec later = {0, 20000000};
+
+		nanosleep(&later, NULL);
+		if (k == ROUNDS / 2 && !strcmp(how, "--kill")) {
+			puts("ready");
+			fflush(stdout);
+			pause();
+		}
+		for (int i = 0; i < THREADS; i++)
+			if (write(pipes[i][1], "x", 1) != 1)
+				abort();
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	pthread_create(&sync, NULL, syncer, &file);
+	pthread_join(sync, NULL);
+	if (!strcmp(how, "--exit"))
+		_exit(0);
+	if (!strcmp(how, "--exec"))
+		execl(argv[0], argv[0], (char *)NULL);
+	if (!strcmp(how, "--fork")) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			nap();
+			exit(0);
+		}
+		waitpid(pid, NULL, 0);
+		printf("%d\n", pid);
+	}
+	return 0;
+}

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""--trace: what the file says, and that it is whole whatever ends the program."""
+
+import collections
+import contextlib
+import json
+import os
+import re
+import stat
+import tempfile
+
+from harness import LIBRARY, Program, case, check, copatch, target
+
+THREADS, ROUNDS = 5, 4      # of traced.c
+
+
+@contextlib.contextmanager
+def folder():
+    with tempfile.TemporaryDirectory(prefix="copatch-trace-") as name:
+        yield name
+
+
+def events(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def kinds(trace):
+    return collections.Counter((e["ph"], e.get("cat")) for e in trace)
+
+
+def traced(where, *args, stats=False):
+    """Run the program; return its trace, its stdout and its stderr."""
+    path = os.path.join(where, "t.json")
+    status, out, err = copatch("run", *(["--stats"] if stats else []),
+                               "--trace", path, target("traced"), *args)
+    check(status == 0, "status", status, err)
+    return path, out, err
+
+
+def check_order(trace):
+    """Each thread's runs and waits follow one another, none inside another."""
+    at, waits = {}, {}
+    for e in trace:
+        if "ts" not in e or e["ph"] == "i":
+            continue
+        tid = e["tid"]
+        check(e["ts"] >= at.get(tid, 0) - 0.0015, "goes back", e)
+        if e["ph"] == "B":
+            check(tid not in waits, "waits twice", e)
+            waits[tid] = e
+        elif e["ph"] == "E":
+            check(waits.pop(tid, None), "ends no wait", e)
+        else:
+            check(tid not in waits, "runs and waits", e)
+        at[tid] = e["ts"] + e.get("dur", 0)
+    return waits
+
+
+@case
+def trace_says_what_the_program_did():
+    with folder() as where:
+        path, _, err = traced(where, stats=True)
+        trace = events(path)
+        check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "not 0600")
+    kind = kinds(trace)
+    stats = {name: int(n) for name, n in
+             re.findall(r"(switches|parks for [a-z ]+|threads made) (\d+)", err)}
+    check(kind["X", None] == stats["switches"] + 1, kind, stats)
+    for name, cause in (("descriptor", "fd"), ("time", "time"),
+                        ("futex or child", "queue"), ("helper", "helper")):
+        check(kind["B", cause] == stats.get(f"parks for {name}", 0),
+              cause, kind, stats)
+    check(kind["B", "time"] == THREADS * ROUNDS + ROUNDS, kind)
+    check(kind["B", "fd"] == THREADS * ROUNDS, kind)
+    check(kind["B", "helper"] == 1, kind)
+    helped = [e for e in trace if e.get("cat") == "helper"]
+    check(helped[0]["name"] == "fsync", helped)
+    check({e["name"] for e in trace if e.get("cat") == "fd"} == {"read"}, trace)
+    check(len({e["args"]["fd"] for e in trace if e.get("cat") == "fd"})
+          == THREADS, "descriptors")
+    sleeps = [e for e in trace if e.get("cat") == "time"]
+    ends = {(e["tid"], e["ts"]) for e in trace if e["ph"] == "E"}
+    for e in sleeps:
+        took = min(t for tid, t in ends if tid == e["tid"] and t > e["ts"])
+        check(took - e["ts"] > 990, "a millisecond lasted", took - e["ts"], "us")
+    check(not check_order(trace), "somebody still waits")
+    names = {e["args"]["name"] for e in trace if e.get("name") == "thread_name"}
+    check({f"reader-{i}" for i in range(1, THREADS)} | {'"<b>\\0\n'} <= names,
+          names)
+    begun = [e for e in trace if e.get("name") == "begins"]
+    check(len(begun) == stats["threads made"] - 1, begun)
+    check(len([e for e in trace if e.get("name") == "ends"]) == len(begun), "ends")
+
+
+@case
+def trace_of_a_killed_program():
+    with folder() as where:
+        path = os.path.join(where, "t.json")
+        program = Program([target("traced"), "--kill"],
+                          env={"COPATCH_TRACE": path})
+        program.line("ready")
+        program.end()                       # SIGKILL
+        trace = events(path)
+    waits = check_order(trace)
+    check(sorted(e["name"] for e in waits.values())
+          == ["pause"] + ["read"] * THREADS, waits)
+
+
+@case
+def trace_survives_exit_and_exec():
+    with folder() as where:
+        trace = events(traced(where, "--exit")[0])
+        check(kinds(trace)["B", "fd"] == THREADS * ROUNDS, kinds(trace))
+    with folder() as where:
+        path = traced(where, "--exec")[0]
+        trace = events(path)                # both programs of this process
+        check(kinds(trace)["B", "fd"] == 2 * THREADS * ROUNDS, kinds(trace))
+        check(os.listdir(where) == ["t.json"], os.listdir(where))
+
+
+@case
+def trace_of_a_child_is_its_own():
+    with folder() as where:
+        path, out, _ = traced(where, "--fork")
+        child = events(f"{path}.{int(out)}")
+        check(kinds(child)["B", "time"] == 1, child)
+        check({e["pid"] for e in child} == {int(out)}, child)
+        check(len({e["pid"] for e in events(path)}) == 1, "two processes")
+
+
+@case
+def trace_never_goes_through_a_link():
+    with folder() as where:
+        path, victim = f"{where}/t.json", f"{where}/victim"
+        with open(victim, "w", encoding="utf-8") as file:
+            file.write("mine")
+        os.symlink(victim, path)
+        status, out, err = copatch("run", "--trace", path, "true")
+        check(status == 125 and not out and err.count("\n") == 1, status, err)
+        done = Program([target("traced")], env={"COPATCH_TRACE": path})
+        done.process.wait()
+        done.end()
+        with open(victim, encoding="utf-8") as file:
+            check(file.read() == "mine", "written through a link")
+        # The name is taken, so it is FILE.PID.
+        check(kinds(events(f"{path}.{done.pid}"))["B", "helper"] == 1, "no file")
+
+
+@case
+def trace_is_bounded():
+    with folder() as where:
+        path = f"{where}/t.json"
+        status, out, err = copatch(
+            "run", "--trace", path, "--trace-size", 1, "/usr/bin/python3", "-c",
+            "import threading, time\n"
+            "def work():\n for _ in range(3000): time.sleep(0)\n"
+            "ts = [threading.Thread(target=work) for _ in range(5)]\n"
+            "[t.start() for t in ts]; [t.join() for t in ts]; print('done')")
+        check(status == 0 and out == "done\n", status, out, err)
+        check("the trace has become as large as it may" in err, err)
+        size = os.stat(path).st_size
+        check(700 << 10 < size <= 1 << 20, size)
+        check(len(events(path)) > 3000, "events")
+
+
+@case
+def trace_stops_when_somebody_cuts_the_file():
+    with folder() as where:
+        path = f"{where}/t.json"
+        code = ("import os, threading, time\n"
+                "t = threading.Thread(target=time.sleep, args=(.01,))\n"
+                "t.start(); t.join()\n"
+                f"os.truncate({path!r}, 0)\n"
+                "t = threading.Thread(target=time.sleep, args=(.01,))\n"
+                "t.start(); t.join(); print('lives')")
+        status, out, err = copatch("run", "--trace", path, "/usr/bin/python3",
+                                   "-c", code)
+        check(status == 0 and out == "lives\n", status, out, err)
+        check("cannot write the trace" in err, err)
+
+
+check(os.path.exists(LIBRARY), "no library: make first")
