@@ -45,6 +45,8 @@ bool kernel_dispatch_works(void);
 
 /* run.c */
 int run_command(char **args);
+/* report.c */
+int report_command(char **args);
 
 /* doctor.c */
 int doctor_command(char **args);

@@ -24,6 +24,8 @@ static const struct command commands[] = {
 	{"ps", ps_command, "ps [--json] PID",
 	 "show every coroutine of a process, and what it waits for"},
 	{"top", top_command, "top PID", "the same, live and sorted"},
+	{"report", report_command, "report FILE -o REPORT.html",
+	 "make a page of what run --trace FILE has written, to look at in a browser"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

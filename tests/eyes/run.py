@@ -13,6 +13,7 @@ import deadlocks            # noqa: F401  (importing a module registers its
 import looks                # noqa: F401   cases, in this order)
 import live                 # noqa: F401
 import traces               # noqa: F401
+import reports              # noqa: F401
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE,
