@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 VERSION := 0.1
+SONAME := libcopatch.so.0
 -include config.mak
 
 ifneq ($(V),1)
@@ -39,8 +40,10 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -MMD -MP -fPIC -fvisibil
 
 SCHEDULER := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scheduler/*.c)) \
 	$(patsubst %.S,$(BUILD)/%.o,$(wildcard scheduler/*.S))
+API := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/api/*.c)) \
+	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/api/*.S))
 SHIM := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c)) \
-	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/*.S))
+	$(patsubst %.S,$(BUILD)/%.o,$(wildcard shim/*.S)) $(API)
 LAUNCH := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/launch/*.c)) \
 	$(addprefix $(BUILD)/shim/,patch_decode.o patch_frames.o patch_plan.o)
 EYES := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/eyes/*.c)) $(BUILD)/shim/launch/say.o
@@ -61,7 +64,9 @@ all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes
 $(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared $(CFLAGS) -o $@ $(SCHEDULER) $(SHIM) -Wl,--version-script=shim/copatch.map \
+		-Wl,-soname,$(SONAME) \
 		-Wl,-z,defs,-z,now,-z,relro -Wl,-Bsymbolic -Wl,--no-undefined -ldl -lpthread
+	$(Q)ln -sf $(@F) $(@D)/$(SONAME)
 
 $(BUILD)/copatch: $(LAUNCH)
 	$(call say,LD,$@)
@@ -76,6 +81,13 @@ $(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
 $(BUILD)/shim/eyes/%.o: CORE :=
 $(BUILD)/shim/launch/report_page.o: shim/launch/report.html
 $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'
+
+# The public API is ordinary C too, and counts as the program's: see interpose.c for the section.
+$(BUILD)/shim/api/%.o: shim/api/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fexceptions -fno-reorder-functions -c -o $@ $<
+	$(Q)objcopy --rename-section .text=front_text $@
 
 $(BUILD)/%.o: %.c | $(BUILD)/sys_names.h
 	$(call say,CC,$@)
