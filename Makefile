@@ -76,8 +76,8 @@ $(BUILD)/copatch-eyes: $(EYES)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(EYES) $(shell pkg-config --libs libdw ncursesw)
 
-# The two files that are ordinary C: start-up, and the front door on the program's side.
-$(BUILD)/shim/init.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
+# The files that are ordinary C: start-up, and the front door on the program's side.
+$(BUILD)/shim/init.o $(BUILD)/shim/preloaded.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
 $(BUILD)/shim/eyes/%.o: CORE :=
 $(BUILD)/shim/launch/report_page.o: shim/launch/report.html
 $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'

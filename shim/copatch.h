@@ -25,6 +25,12 @@
 extern "C" {
 #endif
 
+/*
+ * Patching: from here on every thread of this process is a coroutine, as under LD_PRELOAD,
+ * where this does nothing.
+ */
+int copatch_patch_all(void) COPATCH_MUST_CHECK;
+
 /* Bytes of the stack of each generator and greenlet that begins from now on. */
 int copatch_stack_size(size_t bytes) COPATCH_MUST_CHECK;
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Start-up, in the library's constructor: options, checks, then the doors, in that order. */
+/*
+ * Start-up: options, checks, then the doors, in that order. In the library's constructor where it
+ * was preloaded; where the program is linked with it, when that says so.
+ */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
@@ -12,6 +16,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
+#include "copatch.h"
 #include "deadlock.h"
 #include "fdtab.h"
 #include "interpose.h"
@@ -19,6 +24,7 @@
 #include "memory.h"
 #include "options.h"
 #include "patch.h"
+#include "preloaded.h"
 #include "report.h"
 #include "signals.h"
 #include "sys.h"
@@ -34,10 +40,10 @@ extern const char __start_front_text[], __stop_front_text[];
 
 static bool patching = true;
 
-static void bad_option(const char *entry)
+static bool bad_option(const char *entry)
 {
 	log_line(LOG_ERROR, "bad environment variable %s: see copatch(1), ENVIRONMENT", entry);
-	_exit(EXIT_COPATCH);
+	return false;
 }
 
 /* The program may change its folder before it forks. */
@@ -53,7 +59,7 @@ static void want_trace(const char *path, int megabytes)
 	trace_wanted(full, (uint64_t)megabytes << 20);
 }
 
-static void read_options(void)
+static bool read_options(void)
 {
 	const char *trace = NULL;
 	int trace_size = 200;
@@ -68,12 +74,12 @@ static void read_options(void)
 			continue;
 		o = copatch_option_of_env(*e, &value);
 		if (!o)
-			bad_option(*e);
+			return bad_option(*e);
 		if (!*value)
 			continue;
 		v = copatch_option_value(o, value);
 		if (v < 0)
-			bad_option(*e);
+			return bad_option(*e);
 		if (!strcmp(o->name, "stats"))
 			report.wanted = v;
 		else if (!strcmp(o->name, "slice"))
@@ -97,6 +103,7 @@ static void read_options(void)
 		want_trace(trace, trace_size);
 	if (no_preempt)
 		preempt_slice(0);
+	return true;
 }
 
 struct object {
@@ -164,6 +171,33 @@ static bool alone(void)
 	return n < 2;
 }
 
+static bool is_nobody(const void *sym)
+{
+	(void)sym;
+	return false;
+}
+
+/* What the program shares with others already: its futexes are the kernel's. */
+static void adopt_shared_memory(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!f)
+		return;
+	while (getline(&line, &room, f) > 0) {
+		char *end, *mode;
+		uint64_t from = strtoul(line, &end, 16),
+			 to = *end ? strtoul(end + 1, &mode, 16) : 0;
+
+		if (to && mode[0] == ' ' && strlen(mode) > 4 && mode[4] == 's')
+			memory_add_shared(from, to);
+	}
+	free(line);
+	(void)fclose(f);
+}
+
 static int open_doors(void)
 {
 	bool wrfsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
@@ -190,6 +224,8 @@ static int open_doors(void)
 	if (!err)
 		err = memory_init();
 	if (!err)
+		adopt_shared_memory();
+	if (!err)
 		err = signal_init();
 	if (!err)
 		err = thread_init();
@@ -202,9 +238,33 @@ static int open_doors(void)
 	return err;
 }
 
+static int start(void)
+{
+	int err;
+
+	if (!alone())
+		return -EBUSY;
+	report_init();
+	front_resolve(is_libc);
+	err = open_doors();
+	if (err) {
+		front_resolve(is_nobody);
+		return err;
+	}
+	loop_open(this_carrier());
+	registry_open();
+	trace_start();
+	front_open = true;
+	return 0;
+}
+
 static void complain(int err)
 {
 	switch (err) {
+	case -EBUSY:
+		log_line(LOG_ERROR, "another library has made threads before copatch could: list "
+				    "libcopatch.so last in LD_PRELOAD; the program runs natively");
+		break;
 	case -EINVAL:
 		log_line(LOG_ERROR,
 			 "this kernel has no Syscall User Dispatch (Linux 5.11 or newer): the "
@@ -225,25 +285,38 @@ static void complain(int err)
 	}
 }
 
+/* Up to here, and where nothing is to be patched, the functions of the front door are libc's. */
 __attribute__((constructor)) static void copatch_start(void)
 {
 	int err;
 
-	read_options();
-	if (!alone()) {
-		log_line(LOG_ERROR, "another library has made threads before copatch could: list "
-				    "libcopatch.so last in LD_PRELOAD; the program runs natively");
+	front_resolve(is_nobody);
+	if (!preloaded())
 		return;
-	}
-	report_init();
-	front_resolve(is_libc);
-	err = open_doors();
-	if (err) {
+	if (!read_options())
+		_exit(EXIT_COPATCH);
+	err = start();
+	if (err)
 		complain(err);
-		return;
-	}
-	loop_open(this_carrier());
-	registry_open();
-	trace_start();
-	front_open = true;
+}
+
+int copatch_patch_all(void)
+{
+	static int failed;
+	int err;
+
+	if (front_open)
+		return 0;
+	if (failed)
+		return failed;
+	/* A thread that outlived main is alone too, but is not the one that the kernel calls so. */
+	if (getpid() != gettid())
+		return -EBUSY;
+	if (!read_options())
+		return -EINVAL;
+	err = start();
+	if (err == -EBUSY)
+		return err; /* they may have ended the next time */
+	/* What has been opened by then is not closed again. */
+	return failed = err == -EINVAL ? -ENOSYS : err;
 }

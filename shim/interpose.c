@@ -74,7 +74,8 @@ INLINE long edge(long ret)
 
 /*
  * Where another preloaded library defines the function too, it is handed on to that: what comes
- * out at its other end reaches us by the back door. The pointers are NULL where libc is next.
+ * out at its other end reaches us by the back door. The pointers are NULL where libc is next;
+ * while nothing is patched they are libc's.
  */
 #define FORWARD(name, ...)                             \
 	do {                                           \
@@ -94,8 +95,9 @@ void front_resolve(bool (*is_libc)(const void *))
 
 #define NEXT(name)                     \
 	sym = dlsym(RTLD_NEXT, #name); \
-	if (sym && !is_libc(sym))      \
-		memcpy(&next.name, &sym, sizeof(sym));
+	if (sym && is_libc(sym))       \
+		sym = NULL;            \
+	memcpy(&next.name, &sym, sizeof(sym));
 #include "interpose_list.h"
 #undef NEXT
 }

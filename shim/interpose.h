@@ -8,7 +8,7 @@
 /* Before, the functions are what libc's are; afterwards calls go to the scheduler. */
 extern bool front_open;
 
-/* Looks up who else defines these functions behind us. */
+/* Looks up who else defines these functions behind us; what `is_libc` says is left out. */
 void front_resolve(bool (*is_libc)(const void *));
 
 #endif

@@ -178,12 +178,21 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 
 int sigreal_init(void)
 {
+	uint64_t none = 0;
+
 	/* SIGCHLD tells who waits for a child; faults may be ours, in reaching for its memory. */
 	caught = SIG_SYNCHRONOUS | SIGBIT(SIGCHLD);
-	for (int sig = 1; sig <= 64; sig++) {
+	/* A program that is patched late has handlers already; and blocked ones may be inherited. */
+	caught |= thread_of(co_current())->mask;
+	for (int sig = 1; sig <= 64; sig++)
+		if (signal_action[sig].handler > (uint64_t)SIG_IGN)
+			caught |= SIGBIT(sig);
+	caught &= ~(SIG_UNBLOCKABLE | SIGBIT(OWN_SIGNAL));
+	for (int sig = 1; sig <= 64; sig++)
 		if (sig != SIGSYS && caught & SIGBIT(sig))
 			set_action(sig, (uint64_t)sigreal_handler);
-	}
+	/* From here on masks are ours: the kernel is to give us everything. */
+	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
 	return 0;
 }
 

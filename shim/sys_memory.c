@@ -108,6 +108,11 @@ static void add(uint64_t begin, uint64_t end)
 	}
 }
 
+void memory_add_shared(uint64_t begin, uint64_t end)
+{
+	add(begin, end);
+}
+
 static void remove_range(uint64_t begin, uint64_t end)
 {
 	unsigned i = find(begin);

@@ -69,6 +69,7 @@ int thread_init(void)
 	th->tid = process_id;
 	signal_thread_init(th, &nobody);
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, 0, &th->mask, 8);
+	raw2(__NR_sigaltstack, 0, &th->altstack);
 	raw2(__NR_prctl, PR_GET_NAME, th->name);
 	adopt_main(th);
 	co->fs = this_carrier()->fs_main;
