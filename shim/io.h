@@ -23,6 +23,9 @@ long io_wait(struct thread *th, short events);
 /* The same for a socket: within SO_RCVTIMEO or SO_SNDTIMEO, by `events`. */
 long socket_wait(struct thread *th, short events);
 
+/* What poll(2) says of it now. */
+bool io_ready(int fd, short events);
+
 /*
  * Something has been written to `fd`. Who waits to read it in this process need not wait for
  * epoll to say so; it tries again in any case.

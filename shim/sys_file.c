@@ -261,29 +261,3 @@ long sys_sendfile(struct thread *th)
 	}
 	return sys_by_helper(th, fd_kind(out) == FD_FILE && fd_kind(in) == FD_FILE);
 }
-
-/* SPLICE_F_NONBLOCK is for the pipe of the two only; a helper may wait for either. */
-long sys_splice(struct thread *th)
-{
-	struct pollfd p[2] = {{(int)th->call.arg[0], POLLIN, 0},
-			      {(int)th->call.arg[2], POLLOUT, 0}};
-
-	if (th->call.job)
-		return sys_by_helper(th, false);
-	/* From what is there into a pipe that has room: nothing waits. */
-	if (fd_kind(p[1].fd) == FD_PIPE && fd_kind(p[0].fd) != FD_FILE &&
-	    raw3(__NR_poll, p, 2, 0) == 2 && p[0].revents & POLLIN && p[1].revents & POLLOUT &&
-	    th->call.arg[4] <= 4096)
-		return sys_native(th);
-	return sys_by_helper(th, false);
-}
-
-long sys_tee(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}
-
-long sys_vmsplice(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}

@@ -75,7 +75,7 @@ long io_vector(const struct thread *th, struct iovec *to, uint64_t from, uint64_
 	return (long)(count - i);
 }
 
-static bool ready(int fd, short events)
+bool io_ready(int fd, short events)
 {
 	struct pollfd p = {fd, events, 0};
 
@@ -97,7 +97,7 @@ static long read_now(struct thread *th, const struct iovec *iov, long count, lon
 			return n;
 		fd_set_no_nowait(fd);
 	}
-	if (!ready(fd, POLLIN))
+	if (!io_ready(fd, POLLIN))
 		return -EAGAIN;
 	if (flags)
 		return raw6(__NR_preadv2, fd, (long)iov, count, -1, -1, flags);
@@ -212,7 +212,7 @@ static long write_now(struct thread *th, struct iovec *iov, long count, long fla
 			return n;
 		fd_set_no_nowait(fd);
 	}
-	if (!ready(fd, POLLOUT))
+	if (!io_ready(fd, POLLOUT))
 		return -EAGAIN;
 	if (fd_kind(fd) == FD_PIPE)
 		count = cut(iov, count, PIPE_ATOMIC);
