@@ -26,7 +26,8 @@ TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ri
 	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick \
 	python3-pyte \
 	strace gdb libboost-context-dev libjemalloc2 libtcmalloc-minimal4 faketime proxychains4 \
-	chromium chromium-driver python3-selenium
+	chromium chromium-driver python3-selenium \
+	libcurl4-openssl-dev
 # For test-long alone, since they are large.
 LONG_PACKAGES := default-jdk-headless rustc
 
@@ -52,12 +53,13 @@ TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/tests/targets/%,$(wildcard test
 	$(patsubst tests/targets/%.cpp,$(BUILD)/tests/targets/%,$(wildcard tests/targets/*.cpp))
 EYES_TARGETS := $(patsubst tests/eyes/%.c,$(BUILD)/tests/eyes/%,$(wildcard tests/eyes/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
+DEMOS := $(patsubst demo/%.c,$(BUILD)/demo/%,$(wildcard demo/*.c))
 
 # Words of a comment line /* NAME: ... */ in a source file.
 comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
 .PHONY: all run test test-long test-all bench soak install uninstall deb clean analyze format setup \
-	deb-setup test-setup long-setup tests
+	deb-setup test-setup long-setup tests demos
 all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes
 	@:
 
@@ -125,6 +127,11 @@ $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
 
+$(BUILD)/demo/%: demo/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) $< -o $@ $(call comment,$<,LIBS)
+
 # A unit suite names the objects that it tests: /* OBJS: scheduler/timer.o */
 $(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) $(LAUNCH) $(SHIM) \
 		$(EYES)
@@ -146,10 +153,13 @@ run: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/echo_load $(BUILD)/tests/bench/echo_epoll
 	$(Q)$(PYTHON) demo/show.py
 
-tests: all $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
+demos: all $(DEMOS)
 
-SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/targets.sh \
-	tests/neighbours.sh '$(PYTHON) tests/servers/run.py' '$(PYTHON) tests/eyes/run.py'
+tests: demos $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
+
+SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/demos.sh \
+	tests/targets.sh tests/neighbours.sh '$(PYTHON) tests/servers/run.py' \
+	'$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
 
 test: test-setup

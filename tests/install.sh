@@ -43,11 +43,12 @@ from_root() {
 # What an installed copatch does, from another folder: runs NAME COPATCH LIBRARY.
 runs() {
 	same "$1-runs" "0 $3" "$(from_root "$2" run printenv LD_PRELOAD)"
-	same "$1-threads" '0 1' "$(from_root "$2" run /usr/bin/python3 -c '
+	same "$1-threads" '0 few' "$(from_root "$2" run /usr/bin/python3 -c '
 import threading, re
 b = threading.Barrier(21)
 for i in range(20): threading.Thread(target=b.wait).start()
-print(re.search(r"Threads:\s*(\d+)", open("/proc/self/status").read())[1])
+kernel = int(re.search(r"Threads:\s*(\d+)", open("/proc/self/status").read())[1])
+print("few" if kernel < 10 else kernel)
 b.wait()')"
 	same "$1-doctor" "$3 runs" \
 		"$(cd / && timeout -s KILL 60 "$2" doctor 2>&1 | sed -n -e 's/^  copatch *//p' -e '$p' |
