@@ -19,7 +19,8 @@ struct fd_entry {
 	uint8_t disk;
 	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
 	uint32_t known;
-	uint32_t born; /* in which generation, 0 unknown */
+	uint32_t born;  /* in which generation, 0 unknown */
+	uint32_t epoll; /* 0 none, else as of which nesting it was found watchable */
 	int comm;
 	int peer;
 	uint32_t pair; /* the same in both ends, 0 none */
@@ -28,6 +29,7 @@ struct fd_entry {
 static struct fd_entry **table;
 static struct slab chunks;
 static uint32_t generation = 1; /* grows when files may become shared */
+static uint32_t nesting = 2;    /* grows when the program puts an epoll instance into another */
 static uint32_t settings = 1;   /* grows when the program changes a file's */
 
 int fdtab_init(void)
@@ -181,6 +183,31 @@ unsigned fd_disk(int fd)
 void fd_set_disk(int fd, unsigned disk)
 {
 	get(fd)->disk = (uint8_t)disk;
+}
+
+void fd_set_epoll(int fd)
+{
+	get(fd)->epoll = 1;
+}
+
+bool fd_is_epoll(int fd)
+{
+	return get(fd)->epoll;
+}
+
+bool fd_watchable(int fd)
+{
+	return get(fd)->epoll == nesting;
+}
+
+void fd_set_watchable(int fd)
+{
+	get(fd)->epoll = nesting;
+}
+
+void fd_nested(void)
+{
+	nesting++;
 }
 
 void fd_all_shared(void)

@@ -58,6 +58,13 @@ void fd_gone(int fd);
 /* Where a regular file is, see disk.h; 0 unknown. */
 unsigned fd_disk(int fd);
 void fd_set_disk(int fd, unsigned disk);
+/* An epoll instance that the program has made. */
+void fd_set_epoll(int fd);
+bool fd_is_epoll(int fd);
+/* Another epoll instance can watch it, as long as none is put into another. */
+bool fd_watchable(int fd);
+void fd_set_watchable(int fd);
+void fd_nested(void);
 /* From now on every open file may have another owner too. */
 void fd_all_shared(void);
 /* /proc/self/task/TID/comm of a thread that the kernel does not know: its id, else 0. */

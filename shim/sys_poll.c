@@ -8,6 +8,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
+#include "fdtab.h"
 #include "signals.h"
 #include "sys.h"
 #include "usercopy.h"
@@ -43,11 +44,48 @@ static long wait_rare(struct thread *th, int fd, uint32_t events)
 	return 0;
 }
 
+/*
+ * Epoll instances stand in one another up to a depth, and ours, in which they would have to
+ * stand, is one more. -ELOOP: this one cannot. The kernel is asked beforehand, since libev takes
+ * its answer for a fault of its own.
+ */
+static long try_depth(int fd)
+{
+	struct epoll_event none = {0};
+	int own = this_carrier()->epoll_fd;
+	long err;
+
+	if (!fd_is_epoll(fd) || fd_watchable(fd) || own < 0)
+		return 0;
+	err = raw4(__NR_epoll_ctl, own, EPOLL_CTL_ADD, fd, &none);
+	if (err == -ELOOP)
+		return err;
+	if (!err)
+		raw4(__NR_epoll_ctl, own, EPOLL_CTL_DEL, fd, &none);
+	fd_set_watchable(fd);
+	return 0;
+}
+
+/* The whole call is a helper's then. The mask has taken effect here. */
+static long wait_deep(struct thread *th)
+{
+	fd_wait_cancel(&th->co);
+	if (th->call.nr == __NR_ppoll)
+		th->call.arg[3] = 0;
+	else if (th->call.nr == __NR_pselect6)
+		th->call.arg[5] = 0;
+	else if (th->call.nr == __NR_epoll_pwait || th->call.nr == __NR_epoll_pwait2)
+		th->call.arg[4] = 0;
+	return sys_by_helper(th, false);
+}
+
 /* POLLIN comes with POLLRDHUP, and libev reports an error or a hang-up as both sides. */
 static long wait_one(struct thread *th, int fd, unsigned events)
 {
 	short sides = (events & READ_SIDE ? WAIT_READ : 0) | (events & WRITE_SIDE ? WAIT_WRITE : 0);
 
+	if (try_depth(fd))
+		return -ELOOP;
 	if (events & POLLPRI || (!(events & READ_SIDE) && (events & POLLRDHUP || !sides))) {
 		long err = wait_rare(th, fd, events & (POLLPRI | POLLRDHUP));
 
@@ -71,6 +109,8 @@ static long wait_ready(struct thread *th, bool for_ever, uint64_t timeout,
 	if (th->co.woke & WAKE_SIGNAL || signal_next(th))
 		return -ERESTARTNOHAND;
 	err = arm(th);
+	if (err == -ELOOP)
+		return wait_deep(th);
 	if (!err && th->call.aux >= 0)
 		err = wait_fd(&th->co, th->call.aux, WAIT_READ);
 	if (!err)
@@ -150,7 +190,11 @@ static long arm_poll(struct thread *th)
 
 static long poll_any(struct thread *th, bool for_ever, uint64_t ns)
 {
-	long n = raw3(__NR_poll, th->call.arg[0], th->call.arg[1], 0);
+	long n;
+
+	if (th->call.job)
+		return sys_by_helper(th, false);
+	n = raw3(__NR_poll, th->call.arg[0], th->call.arg[1], 0);
 
 	return n ? n : wait_ready(th, for_ever, ns, arm_poll);
 }
@@ -218,6 +262,8 @@ static long select_any(struct thread *th, bool for_ever, uint64_t ns)
 	struct timespec none = {0, 0};
 	long n;
 
+	if (th->call.job)
+		return sys_by_helper(th, false);
 	if ((int)th->call.arg[0] < 0)
 		return -EINVAL;
 	for (int s = 0; s < 3; s++)
@@ -280,14 +326,20 @@ long sys_pselect6(struct thread *th)
 
 static long arm_epoll(struct thread *th)
 {
-	return wait_fd(&th->co, th->call.held >= 0 ? th->call.held : (int)th->call.arg[0],
-		       WAIT_READ);
+	int fd = th->call.held >= 0 ? th->call.held : (int)th->call.arg[0];
+	long err = try_depth(fd);
+
+	return err ? err : wait_fd(&th->co, fd, WAIT_READ);
 }
 
 static long epoll_any(struct thread *th, bool for_ever, uint64_t ns)
 {
-	long n = raw4(__NR_epoll_wait, th->call.held >= 0 ? th->call.held : th->call.arg[0],
-		      th->call.arg[1], th->call.arg[2], 0);
+	long n;
+
+	if (th->call.job)
+		return sys_by_helper(th, false);
+	n = raw4(__NR_epoll_wait, th->call.held >= 0 ? th->call.held : th->call.arg[0],
+		 th->call.arg[1], th->call.arg[2], 0);
 
 	return n ? n : wait_ready(th, for_ever, ns, arm_epoll);
 }
@@ -315,4 +367,48 @@ long sys_epoll_pwait2(struct thread *th)
 	if (!err)
 		err = take_mask(th, (uint64_t)th->call.arg[4], (uint64_t)th->call.arg[5]);
 	return err ? err : epoll_any(th, for_ever, th->call.timed ? 1 : ns);
+}
+
+static long made(long fd)
+{
+	if (fd >= 0) {
+		fd_born((int)fd);
+		fd_set_epoll((int)fd);
+	}
+	return fd;
+}
+
+long sys_epoll_create(struct thread *th)
+{
+	return made(sys_native(th));
+}
+
+long sys_epoll_create1(struct thread *th)
+{
+	return made(sys_native(th));
+}
+
+static void nothing(struct coroutine *co)
+{
+	(void)co;
+}
+
+/*
+ * Whether an instance in which others are put, or one above it, can still be watched is asked
+ * anew. While one of them is, there may be no level left for the program.
+ */
+long sys_epoll_ctl(struct thread *th)
+{
+	long err = sys_native(th);
+
+	if (th->call.arg[1] != EPOLL_CTL_ADD || !fd_is_epoll((int)th->call.arg[2]))
+		return err;
+	for (unsigned fd = 0; fd < fd_table_end(); fd++) {
+		if (!fd_is_epoll((int)fd))
+			continue;
+		fd_wake_waiters((int)fd, nothing);
+		fd_forget((int)fd);
+	}
+	fd_nested();
+	return err == -ELOOP ? sys_native(th) : err;
 }
