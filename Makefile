@@ -182,7 +182,7 @@ test-all: long-setup
 # The same a hundred times over, for races.
 soak: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh 'tests/units.sh --loop 100' 'tests/targets.sh --loop 100'
+	$(Q)./tests/run.sh 'tests/units.sh --loop 100' "tests/targets.sh --loop 100 -j $$((3 * $$(nproc)))"
 
 bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)

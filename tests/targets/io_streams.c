@@ -7,6 +7,7 @@
 
 static int ends[2];
 static bool is_socket;
+static sem_t heard;
 
 static ssize_t get(int how, char *buffer)
 {
@@ -57,6 +58,7 @@ static void *reads(void *arg T_UNUSED)
 	for (int how = 0; how < (is_socket ? 6 : 3); how++) {
 		int n = get(how, buffer);
 
+		sem_post(&heard);
 		if (n < 0)
 			t_say("call %d failed: %s", how, strerror(errno));
 		else
@@ -85,6 +87,7 @@ static void talk(const char *name, bool socket)
 		t_nap(20);
 		if (put(how, text, size) != size)
 			t_say("short write");
+		sem_wait(&heard); /* two messages in one read are right, too */
 	}
 	t_nap(20);
 	close(ends[1]);

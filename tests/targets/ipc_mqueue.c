@@ -48,7 +48,9 @@ int main(void)
 	T_OK(mq_send(queue, "low", 4, 1));
 	T_OK(mq_send(queue, "high", 5, 9));
 	reader = t_thread(receives, NULL);
-	t_settle();
+	do
+		t_nap(10);
+	while (mq_getattr(queue, &attr) == 0 && attr.mq_curmsgs);
 	T_OK(mq_send(queue, "late", 5, 3));
 	t_settle();
 	T_OK(mq_send(queue, "end", 4, 0));

@@ -24,15 +24,16 @@ static void *ticks(void *arg)
 int main(void)
 {
 	pthread_t waiter, rival, ticker;
-	int ends[2], ticked = 0;
+	int ends[2], life[2], ticked = 0;
 	intptr_t a, b;
 	char byte;
 
 	T_OK(pipe(ends));
+	T_OK(pipe(life));
 	shared = T_OK(fork());
 	if (shared == 0) {
-		t_nap(700);
-		_exit(9);
+		close(life[1]);
+		_exit(read(life[0], &byte, 1) == 0 ? 9 : 1);
 	}
 	waiter = t_thread(waits, NULL);
 	rival = t_thread(waits, NULL);
@@ -41,6 +42,7 @@ int main(void)
 		ticked++;
 	t_say("ticked %d", ticked);
 	t_check("the child lives still", kill(shared, 0) == 0);
+	close(life[1]);
 	a = (intptr_t)t_join(waiter);
 	b = (intptr_t)t_join(rival);
 	t_check("one reaped, the other was told ECHILD", a + b == 9 - ECHILD);
