@@ -191,7 +191,7 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	}
 	if (list_empty(from))
 		return NULL;
-	co = container_of(from->next, struct coroutine, run);
+	co = container_of(order_state ? order_pick(from) : from->next, struct coroutine, run);
 	list_del(&co->run);
 	co->runnable = false;
 	return co;
@@ -250,7 +250,7 @@ static void look(struct carrier *ca, bool wait)
 static bool look_is_due(struct carrier *ca)
 {
 	ca->ticks = 0;
-	return __builtin_ia32_rdtsc() - ca->looked > ca->look_again;
+	return order_state || __builtin_ia32_rdtsc() - ca->looked > ca->look_again;
 }
 
 /* The current coroutine, if there is one still, has had the carrier until now. */
@@ -288,13 +288,13 @@ _Noreturn void carrier_run(void)
 		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
-		if (co->again && !call_ends(ca, co, co->again, co->again(co)))
+		if (co->again && !call_ends(ca, co, co->again, co->again(co))) {
+			leave(ca); /* its wait goes on: `since` stays */
 			continue;
+		}
 		if (co->hog)
 			preempt_fine();
 		run_text(co);
-		/* Its wait goes on: `since` stays. */
-		leave(ca);
 	}
 }
 
@@ -312,12 +312,28 @@ static bool slice_is_over(struct carrier *ca, struct coroutine *co)
 	return true;
 }
 
+/* The same with a seed, where nothing goes by time. */
+static bool turn_is_over_by_chance(struct carrier *ca, struct coroutine *co)
+{
+	if (ca->alive < 2)
+		return false;
+	co_save_vector(co); /* libev uses vector registers */
+	if (++ca->ticks >= TICKS)
+		look(ca, false);
+	if (carrier_idle(ca) || !order_makes_way())
+		return false;
+	co_run_last(co);
+	return true;
+}
+
 /*
  * After a call that did not block: now and then somebody else's turn, since a coroutine whose
  * calls never block would keep the carrier for ever. True: the current one was put last.
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
+	if (order_state)
+		return turn_is_over_by_chance(ca, co);
 	/* Whom it has woken needs what it has let go of: hardly ever does a slice end then. */
 	if (co->hog && !list_empty(&ca->runq)) {
 		co_save_vector(co);

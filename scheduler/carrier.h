@@ -124,6 +124,14 @@ int waitq_init(void) __attribute__((warn_unused_result));
 /* helper.c */
 void helper_after_fork(void);
 
+/* order.c */
+/* 0: no seed, first come, first served. */
+extern uint64_t order_state;
+/* Whether a coroutine whose call did not block makes way for the others. */
+bool order_makes_way(void);
+/* Whose turn it is, of a queue that is not empty. */
+struct list *order_pick(struct list *from);
+
 /* preempt.c */
 void preempt_start(struct carrier *ca);
 /* Somebody who computes goes on: tick once, soon. */

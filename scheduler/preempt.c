@@ -16,6 +16,9 @@
 #define NS   1000000000
 #define TICK 1000000 /* nanoseconds */
 
+/* With a seed a slice lasts so many ticks. */
+#define SEEDED 1000
+
 static uint64_t slice = 10000000;
 static int timer = -1, fine_timer = -1;
 static bool armed;
@@ -50,6 +53,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	/* In our own text it is seen when the call ends; in the program's, now. */
 	if (info->si_timerid == timer) {
 		this_carrier()->ticked += 1 + (uint32_t)info->si_overrun;
+		/* Time decides nothing then, but one that spins must not do so for ever. */
+		if (order_state && this_carrier()->ticked < SEEDED)
+			return;
 	} else {
 		fine_armed = false;
 		if (!this_carrier()->current || !this_carrier()->current->hog)

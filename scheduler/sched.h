@@ -173,6 +173,9 @@ uint64_t co_cpu_time(const struct coroutine *co);
 /* Time-stamp counts, by far too many once they have been turned into time; costs no call. */
 uint64_t co_cycles(const struct coroutine *co);
 
+/* order.c: chance decides who goes on, by this seed. */
+void sched_seed(uint64_t seed);
+
 /* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
 uint64_t time_now(int clock);
 int wait_until(struct coroutine *co, int clock, uint64_t deadline);

@@ -7,6 +7,8 @@
 #include "check.h"
 #include "raw.h"
 
+#define SEEDED_LATE 200000000 /* nanoseconds */
+
 static const int clocks[TIMER_CLOCKS] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME};
 
 void timer_init(struct carrier *ca)
@@ -126,6 +128,17 @@ static void expire(void *arg)
 	/* -ECANCELED: somebody set the clock. The time is looked up above either way. */
 	raw3(__NR_read, h->fd, &count, sizeof(count));
 	h->armed = 0;
+	/*
+	 * With a seed the clock decides as little as can be: sleepers wake in the order of their
+	 * deadlines, one at a time, when nobody else can run; or late, where that never happens.
+	 */
+	if (order_state) {
+		bool idle = this_carrier()->idle && carrier_idle(this_carrier());
+
+		if (h->count && h->entry[0].deadline + (idle ? 0 : SEEDED_LATE) <= now)
+			co_wake(h->entry[0].co, WAKE_TIMEOUT);
+		return;
+	}
 	while (h->count && h->entry[0].deadline <= now)
 		co_wake(h->entry[0].co, WAKE_TIMEOUT);
 }

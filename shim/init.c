@@ -88,6 +88,8 @@ static bool read_options(void)
 			no_preempt = v;
 		else if (!strcmp(o->name, "helpers"))
 			helper_limit((unsigned)v);
+		else if (!strcmp(o->name, "seed"))
+			sched_seed((uint64_t)v);
 		else if (!strcmp(o->name, "no-patch"))
 			patching = !v;
 		else if (!strcmp(o->name, "deadlock-abort"))

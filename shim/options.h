@@ -39,6 +39,8 @@ static const struct copatch_option copatch_options[] = {
 	 "write what the threads do and wait for into FILE, for copatch report"},
 	{"trace-size", "COPATCH_TRACE_SIZE", COPATCH_OPT_COUNT, "1..10000",
 	 "end the trace after so many megabytes (200)"},
+	{"seed", "COPATCH_SEED", COPATCH_OPT_COUNT, "1..999999999",
+	 "let chance decide who goes on, with the same choices for the same number"},
 	{"no-patch", "COPATCH_NO_PATCH", COPATCH_OPT_FLAG, NULL,
 	 "leave the program's text as it is: no side door"},
 	{"deadlock-abort", "COPATCH_DEADLOCK_ABORT", COPATCH_OPT_FLAG, NULL,

@@ -12,6 +12,7 @@ import harness
 import deadlocks            # noqa: F401  (importing a module registers its
 import looks                # noqa: F401   cases, in this order)
 import live                 # noqa: F401
+import seeds                # noqa: F401
 import traces               # noqa: F401
 import reports              # noqa: F401
 
