@@ -60,7 +60,7 @@ comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
 .PHONY: all run test test-long test-all bench soak install uninstall deb clean analyze format setup \
 	deb-setup test-setup long-setup tests demos
-all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes
+all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes $(BUILD)/libcopatch.so-gdb.py
 	@:
 
 $(BUILD)/libcopatch.so: $(SCHEDULER) $(SHIM) shim/copatch.map
@@ -77,6 +77,10 @@ $(BUILD)/copatch: $(LAUNCH)
 $(BUILD)/copatch-eyes: $(EYES)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(EYES) $(shell pkg-config --libs libdw ncursesw)
+
+# gdb loads it with the library that it lies beside, from a folder that it trusts.
+$(BUILD)/libcopatch.so-gdb.py: shim/copatch-gdb.py
+	$(Q)cp $< $@
 
 # The files that are ordinary C: start-up, and the front door on the program's side.
 $(BUILD)/shim/init.o $(BUILD)/shim/preloaded.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
@@ -189,16 +193,19 @@ bench: test-setup
 	$(Q)$(PYTHON) tests/bench/bench.py
 
 DEST = $(DESTDIR)$(PREFIX)
+# gdb looks there for the library's whole path, if PREFIX is gdb's own.
+GDB_SCRIPT = $(DEST)/share/gdb/auto-load$(PREFIX)/lib/copatch/libcopatch.so-gdb.py
 install: all
 	install -D -m 755 $(BUILD)/copatch '$(DEST)/bin/copatch'
 	install -D -m 755 $(BUILD)/libcopatch.so '$(DEST)/lib/copatch/libcopatch.so'
 	install -D -m 755 $(BUILD)/copatch-eyes '$(DEST)/lib/copatch/copatch-eyes'
 	install -D -m 644 shim/copatch.1 '$(DEST)/share/man/man1/copatch.1'
+	install -D -m 644 shim/copatch-gdb.py '$(GDB_SCRIPT)'
 	install -D -m 644 packaging/copatch.bash '$(DEST)/share/bash-completion/completions/copatch'
 
 # Everything that install has put there.
 uninstall:
-	rm -f '$(DEST)/bin/copatch' '$(DEST)/lib/copatch/libcopatch.so' \
+	rm -f '$(GDB_SCRIPT)' '$(DEST)/bin/copatch' '$(DEST)/lib/copatch/libcopatch.so' \
 		'$(DEST)/lib/copatch/copatch-eyes' '$(DEST)/share/man/man1/copatch.1' \
 		'$(DEST)/share/bash-completion/completions/copatch'
 	[ ! -d '$(DEST)/lib/copatch' ] || rmdir --ignore-fail-on-non-empty '$(DEST)/lib/copatch'

@@ -29,7 +29,8 @@ same() {
 }
 
 files() {
-	(cd "$1" && find . ! -type d | sort)
+	# gdb's script is found by the whole path of the library
+	(cd "$1" && find . ! -type d | sed 's,/auto-load/.*/lib/,/auto-load/PREFIX/lib/,' | sort)
 }
 
 # The exit status and what came of it.

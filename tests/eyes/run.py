@@ -11,6 +11,7 @@ import sys
 import harness
 import deadlocks            # noqa: F401  (importing a module registers its
 import looks                # noqa: F401   cases, in this order)
+import debugger             # noqa: F401
 import live                 # noqa: F401
 import seeds                # noqa: F401
 import traces               # noqa: F401

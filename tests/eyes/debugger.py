@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""gdb with what it loads along with libcopatch.so: live processes, cores."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from harness import BUILD, LIBRARY, Skip, case, check, running, target
+from looks import states
+
+
+def gdb(*args, cwd=None, extra=()):
+    """Run gdb in batch mode; its standard output.
+
+    It goes to a file: what the program leaves behind would keep a pipe open.
+    """
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            ["gdb", "-q", "-nx", "-batch", *extra,
+             "-iex", f"add-auto-load-safe-path {BUILD}", *args],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            cwd=cwd, env={**os.environ, "DEBUGINFOD_URLS": ""})
+        try:
+            process.wait(120)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        return out.read().decode(errors="replace")
+
+
+def commands(*lines):
+    return [word for line in lines for word in ("-ex", line)]
+
+
+def check_list(out, knows):
+    """The table of info coroutines, compared with what the program said."""
+    rows = [line.replace("*", " ").split() for line in out.splitlines()
+            if re.match(r"[* ]  *\d+ \w+ +(parked|running|runnable) ", line)]
+    check(len(rows) == len(knows), len(rows), out)
+    by_name = {row[1]: row for row in rows}
+    for name, (tid, what) in knows.items():
+        check(by_name[name][0] == str(tid), by_name, name)
+        if name == "reader":
+            check(by_name[name][3:5] == ["fd", what[0]], by_name[name])
+        if name == "locker":
+            check(by_name[name][3:5] == ["futex", what[0]], by_name[name])
+    return by_name
+
+
+def check_frames(out, knows):
+    """coroutine apply all bt: each has its own function at the bottom."""
+    parts = re.split(r'^Coroutine (\d+) "\w+" \(\w+\):$', out, flags=re.M)[1:]
+    by_id = dict(zip(map(int, parts[::2]), parts[1::2]))
+    check(set(by_id) == {tid for tid, _ in knows.values()}, sorted(by_id))
+    functions = {"reader": "reader", "locker": "locker", "timer": "timer",
+                 "sleeper": "sleeps", "flocker": "file_locker", "main": "main",
+                 "opener": "opener"}
+    for name, function in functions.items():
+        frames = by_id[knows[name][0]]
+        check(re.search(rf" (in )?{function} \(", frames), name, frames)
+        check("ev_run" not in frames, frames)
+    locker = by_id[knows["locker"][0]]
+    check(re.search(r"pthread_mutex_lock \(", locker), locker)
+
+
+@case
+def gdb_live():
+    with states() as (program, knows):
+        locker, lock = knows["locker"][0], knows["locker"][1][0]
+        out = gdb("-p", str(program.pid), *commands(
+            "info coroutines", "echo ----\\n", "coroutine apply all bt",
+            "echo ----\\n", f"coroutine {locker} p/x $rip", "p/x $rip",
+            f"coroutine {knows['reader'][0]} p c", "bt 1",
+            "info signals SIGSYS", "info signals SIG33",
+            "coroutine 17", "coroutine 17 bt", "coroutine x bt"))
+        table, frames, rest = out.split("----\n")
+        check_list(table, knows)
+        check_frames(frames, knows)
+        rips = re.findall(r"^\$\d = (0x[0-9a-f]+)$", rest, re.M)
+        check(len(rips) == 2 and rips[0] != rips[1], rest)
+        check(len(re.findall(r"^SIG(?:SYS|33)\s+No\s+No\s+Yes", rest, re.M)) == 2, rest)
+        check("no coroutine 17" in rest and "'x' is not the id" in rest, rest)
+        # it goes on as if nothing had been
+        check(program.process.poll() is None, "it has ended")
+        os.kill(int(knows["parent"][1][0]), signal.SIGKILL)
+        with open(f"/proc/{program.pid}/comm", encoding="ascii") as comm:
+            check(comm.read().strip() == "main", "comm")
+
+
+@case
+def gdb_running():
+    with states("spin", env={"COPATCH_NO_PREEMPT": "1"}) as (program, knows):
+        tid = knows["spinner"][0]
+        out = gdb("-p", str(program.pid), *commands(
+            "info coroutines", "coroutine", f"coroutine {tid} bt",
+            "coroutine apply " + str(knows["reader"][0]) + " -- bt", "bt 1"))
+        check(re.search(rf"^\* +{tid} spinner +running ", out, re.M), out)
+        check(f'Coroutine {tid} "spinner" runs.' in out, out)
+        check(len(re.findall(r"^#0 .*count_for_ever", out, re.M)) == 2, out)
+        check(re.search(r" reader \(", out), out)
+
+
+@case
+def gdb_core():
+    """A core that gdb writes, where registers cannot be written."""
+    with states() as (program, knows), \
+            tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        core = os.path.join(folder, "core")
+        out = gdb("-p", str(program.pid), *commands(f"gcore {core}"))
+        check(os.path.exists(core), out)
+        out = gdb(target("states"), core, *commands(
+            "info coroutines", "echo ----\\n", "coroutine apply all bt"))
+        table, frames = out.split("----\n")
+        check_list(table, knows)
+        check_frames(frames, knows)
+
+
+@case
+def gdb_core_of_the_kernel():
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        def allow():
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+        with running(target("deadlock"), "mutex", cwd=folder,
+                     env={"COPATCH_DEADLOCK_ABORT": "1"},
+                     preexec_fn=allow) as program:
+            program.wait_for(lambda: program.process.poll() is not None, "end")
+        cores = os.listdir(folder)
+        if not cores:
+            raise Skip("no core file: see core_pattern and the limits here")
+        out = gdb(target("deadlock"), os.path.join(folder, cores[0]),
+                  *commands("coroutine apply all bt"))
+        check("deadlock_look" not in out and
+              re.search(r"pthread_mutex_lock.*\n#.* main \(", out) and
+              re.search(r"pthread_mutex_lock.*\n#.* other \(", out), out)
+
+
+@case
+def gdb_runs_a_program():
+    """From its start to its end, without a stop for our signals."""
+    out = gdb(*commands(f"set environment LD_PRELOAD {LIBRARY}", "run",
+                        "info coroutines"),
+              "--args", os.path.join(BUILD, "tests", "targets", "wait_cond"))
+    check("exited normally" in out and "SIGSYS" not in out and "SIG33" not in out, out)
+    check("libcopatch.so is not loaded" in out or "No symbol" in out or
+          "copatch is not in charge" in out, out)
+
+
+@case
+def gdb_installed():
+    """From where make install puts it."""
+    root = os.path.dirname(BUILD)
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as prefix:
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        subprocess.run(["make", "-s", "-C", root, "install", f"PREFIX={prefix}",
+                        f"BUILD={BUILD}"], env=environment, check=True,
+                       capture_output=True, timeout=300)
+        library = os.path.join(prefix, "lib", "copatch", "libcopatch.so")
+        scripts = os.path.join(prefix, "share", "gdb", "auto-load")
+        with running("/bin/sleep", "1000", env={"LD_PRELOAD": library}) as program:
+            program.wait_for(lambda: library in open(
+                f"/proc/{program.pid}/maps", encoding="ascii").read(), "library")
+            out = gdb("-p", str(program.pid), *commands("info coroutines"), extra=[
+                "-iex", f"add-auto-load-scripts-directory {scripts}",
+                "-iex", f"add-auto-load-safe-path {scripts}"])
+            check(re.search(rf"^ +{program.pid} sleep +", out, re.M), out)
