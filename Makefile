@@ -136,13 +136,14 @@ $(BUILD)/demo/%: demo/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) $< -o $@ $(call comment,$<,LIBS)
 
-# A unit suite names the objects that it tests: /* OBJS: scheduler/timer.o */
+# A unit suite names the objects that it tests: /* OBJS: shim/fdtab.o SCHEDULER */
+objects = $(addprefix $(BUILD)/,$(filter-out SCHEDULER,$(1))) $(if $(filter SCHEDULER,$(1)),$(SCHEDULER))
 $(BUILD)/tests/check_%: tests/check_%.c tests/unit.h tests/tasks.h $(SCHEDULER) $(LAUNCH) $(SHIM) \
 		$(EYES)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -g -O1 $< -o $@ \
-		$(addprefix $(BUILD)/,$(call comment,$<,OBJS)) $(shell pkg-config --cflags --libs check) -ldl
+		$(call objects,$(call comment,$<,OBJS)) $(shell pkg-config --cflags --libs check) -ldl
 
 setup:
 	@./tests/packages.sh $(PACKAGES)

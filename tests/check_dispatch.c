@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: the table of system calls, and how one gets to its handler and back. */
-/* OBJS: shim/dispatch.o */
-/* OBJS: scheduler/carrier.o scheduler/cputime.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
-/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
-/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o scheduler/vector.o scheduler/vector_x86_64.o */
+/* OBJS: shim/dispatch.o SCHEDULER */
 #include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: wait queues by key. */
-/* OBJS: scheduler/carrier.o scheduler/cputime.o scheduler/switch_x86_64.o scheduler/preempt.o scheduler/check.o */
-/* OBJS: scheduler/timer.o scheduler/waitq.o scheduler/loop.o scheduler/slab.o scheduler/mem.o */
-/* OBJS: scheduler/helper.o scheduler/helper_x86_64.o scheduler/vector.o scheduler/vector_x86_64.o */
+/* OBJS: SCHEDULER */
 #include <signal.h>
 
 #include "tasks.h"
