@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "../scheduler/raw.h"
+#include "../scheduler/slab.h"
 #include "signals.h"
 #include "sys.h"
 #include "usercopy.h"
@@ -45,11 +46,23 @@ static struct thread *other_than_main(struct thread *th)
 	return of && of->tid != process_id ? of : NULL;
 }
 
+static struct slab affinities;
+
+void affinity_leave(struct thread *th)
+{
+	struct affinity *a = th->sched.affinity;
+
+	th->sched.affinity = NULL;
+	if (a && !--a->users)
+		slab_free(&affinities, a);
+}
+
 long sys_sched_setaffinity(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
 	uint64_t len = (uint64_t)th->call.arg[1];
 	uint64_t mask[16] = {0}, any = 0;
+	struct affinity *a;
 
 	if (!of)
 		return sys_native(th);
@@ -61,8 +74,15 @@ long sys_sched_setaffinity(struct thread *th)
 		any |= mask[i];
 	if (!any)
 		return -EINVAL;
-	memcpy(of->sched.affinity, mask, sizeof(mask));
-	of->sched.affinity_set = true;
+	if (!affinities.size)
+		slab_init(&affinities, sizeof(*a));
+	a = slab_alloc(&affinities);
+	if (!a)
+		return -ENOMEM;
+	memcpy(a->mask, mask, sizeof(mask));
+	a->users = 1;
+	affinity_leave(of);
+	of->sched.affinity = a;
 	return 0;
 }
 
@@ -72,15 +92,16 @@ long sys_sched_getaffinity(struct thread *th)
 	uint64_t mask[16] = {0};
 	long len = (long)th->call.arg[1];
 
-	if (!of || !of->sched.affinity_set)
+	if (!of || !of->sched.affinity)
 		return on_carrier(th, 0);
 	/* How many bytes the kernel would fill in, and which processors there are. */
 	len = raw3(__NR_sched_getaffinity, 0, len < (long)sizeof(mask) ? len : (long)sizeof(mask),
 		   mask);
 	if (raw_failed(len))
 		return len;
-	return user_copy((void *)th->call.arg[2], of->sched.affinity, (uint64_t)len) ? -EFAULT
-										     : len;
+	if (user_copy((void *)th->call.arg[2], of->sched.affinity->mask, (uint64_t)len))
+		return -EFAULT;
+	return len;
 }
 
 #define RESET_ON_FORK 0x40000000 /* SCHED_RESET_ON_FORK */
@@ -100,7 +121,7 @@ static long set_policy(struct thread *of, int policy, uint64_t param)
 	if (realtime && raw0(__NR_geteuid))
 		return -EPERM;
 	of->sched.policy = policy;
-	of->sched.priority = priority;
+	of->sched.priority = (int8_t)priority;
 	of->sched.policy_set = true;
 	return 0;
 }
@@ -130,10 +151,12 @@ long sys_sched_getscheduler(struct thread *th)
 long sys_sched_getparam(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
+	int priority;
 
 	if (!of || !of->sched.policy_set)
 		return on_carrier(th, 0);
-	return user_put(th->call.arg[1], of->sched.priority);
+	priority = of->sched.priority;
+	return user_put(th->call.arg[1], priority);
 }
 
 long sys_sched_setattr(struct thread *th)
@@ -176,7 +199,7 @@ long sys_setpriority(struct thread *th)
 	now = of->sched.nice_set ? of->sched.nice : 20 - raw2(__NR_getpriority, PRIO_PROCESS, 0);
 	if (nice < now && raw0(__NR_geteuid))
 		return -EACCES;
-	of->sched.nice = (int)nice;
+	of->sched.nice = (int8_t)nice;
 	of->sched.nice_set = true;
 	return 0;
 }

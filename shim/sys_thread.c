@@ -40,10 +40,10 @@ static int main_exit_code;
  */
 static void adopt_main(struct thread *th)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, len;
 	uint32_t word;
 
-	raw3(__NR_get_robust_list, 0, &th->robust_head, &th->robust_len);
+	raw3(__NR_get_robust_list, 0, &th->robust_head, &len);
 	if (!raw2(__NR_prctl, 40 /* PR_GET_TID_ADDRESS */, &at) && at) {
 		th->clear_tid = at;
 		return;
@@ -140,6 +140,8 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	if (b->flags & CLONE_CHILD_CLEARTID)
 		th->clear_tid = b->child_tid;
 	th->sched = parent->sched;
+	if (th->sched.affinity)
+		th->sched.affinity->users++;
 	/* It goes on where the parent does, on its own stack, with 0 in %rax. */
 	co->regs = parent->co.regs;
 	co->regs.ax = 0;
@@ -277,6 +279,7 @@ long sys_exit(struct thread *th)
 		end_process(main_exit_code);
 	trace_thread_ends(th);
 	signal_thread_exit(th);
+	affinity_leave(th);
 	co_free(&th->co);
 	return 0;
 }

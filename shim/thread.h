@@ -36,8 +36,8 @@ struct thread {
 		uint64_t sigwait;  /* blocked signals that end it all the same */
 		uint64_t place;    /* in the file, of the `piece` bytes that a helper moves */
 		uint64_t piece;
-		int held;          /* the file, when its number was closed under us; else -1 */
-		int aux;           /* a descriptor made for this call alone; else -1 */
+		int held; /* the file, when its number was closed under us; else -1 */
+		int aux;  /* a descriptor made for this call alone; else -1 */
 		int clock;
 		bool front;
 		bool timed;
@@ -45,26 +45,34 @@ struct thread {
 		bool begun; /* whatever a handler does once has been done */
 		uint8_t kind;
 	} call;
+	/* trace.c: the beginning of its wait is in the file, the end is not. */
+	bool trace_waits;
 
 	/* Part 2: owned by sys_thread.c. */
 	int tid;
-	char name[16];
-	bool trace_waits; /* trace.c: the beginning of its wait is in the file, the end is not */
-	uint64_t clear_tid; /* address of the word to clear at its end */
-	uint64_t robust_head, robust_len;
 	uint32_t seen_by; /* of deadlock.c */
+	char name[16];
+	uint64_t clear_tid; /* address of the word to clear at its end */
+	uint64_t robust_head;
 
 	/* Part 2b: owned by sys_sched.c. Accepted and remembered; it does not bind. */
 	struct {
-		uint64_t affinity[16];
-		int nice, policy, priority;
-		bool affinity_set, nice_set, policy_set;
+		struct affinity *affinity; /* NULL: the carrier's */
+		int policy;
+		int8_t nice, priority;
+		bool nice_set, policy_set;
 	} sched;
 
 	/* Part 3: owned by the signal files. */
 	uint64_t mask;
 	struct signal_queue pending;
 	stack_t altstack;
+};
+
+/* Which processors it may run on; threads have it from the one that has made them. */
+struct affinity {
+	uint64_t mask[16];
+	unsigned users;
 };
 
 static inline struct thread *thread_of(struct coroutine *co)
@@ -82,6 +90,9 @@ extern int process_id;
 /* registry.c: what debuggers and `copatch ps` read is right from here on. */
 void registry_open(void);
 void registry_after_fork(void);
+
+/* sys_sched.c */
+void affinity_leave(struct thread *th);
 
 /* sys_time.c */
 /* Nanoseconds of a valid time; what is further away than 146 years is there. */
