@@ -8,6 +8,7 @@
 
 #include "sched.h"
 #include "slab.h"
+#include "vector.h"
 
 #define TIMER_CLOCKS 3
 
@@ -54,7 +55,7 @@ struct carrier {
 	uint64_t looked;          /* time-stamp count after the last look at the loop */
 	volatile uint32_t ticked; /* of the slice timer, not yet seen to */
 	uint32_t slice_used;      /* ticks since the last switch */
-	struct slab coroutines, vectors, vectors_brief;
+	struct slab coroutines, vectors, vectors_brief, vectors_packed[VECTOR_KINDS];
 
 	/* Part 3b: owned by cputime.c. */
 	struct list ran;   /* coroutines with counts that are not settled */

@@ -63,6 +63,7 @@ struct coroutine {
 	uint16_t fcw;
 	uint8_t abi;
 	bool fresh_vector; /* starts a handler: give it the initial vector state */
+	uint8_t packed;    /* vector_brief is a vector_packed: its kind, counted from 1 */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
 	bool hog;     /* it computes: it has used up slices and not parked early since */
@@ -73,10 +74,10 @@ struct coroutine {
 	uint8_t parked_by; /* enum park */
 	int8_t timer_clock;
 	uint32_t timer_pos; /* 1 + place in the heap, 0 when not in it */
+	uint32_t queue_bits;
 	struct fd_wait fd;
 	struct list queue_link;
 	uint64_t queue_key; /* 0 when not in a queue */
-	uint32_t queue_bits;
 	uint64_t switches;
 	uint64_t since; /* time-stamp count when it last left the carrier, or began its wait */
 

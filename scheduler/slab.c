@@ -36,7 +36,7 @@ void *mem_stack(size_t size)
 void slab_init(struct slab *s, size_t size)
 {
 	memset(s, 0, sizeof(*s));
-	s->size = (size + 63) & ~63UL;
+	s->size = (size + 15) & ~15UL;
 }
 
 void *slab_alloc_dirty(struct slab *s)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct slab {
-	size_t size; /* of one object, a multiple of 64 */
+	size_t size; /* of one object, a multiple of 16 */
 	void *free;  /* chain through the first word of each free object */
 	char *bump;  /* untouched rest of the newest chunk */
 	size_t left; /* bytes in it */
@@ -14,7 +14,10 @@ struct slab {
 
 void slab_init(struct slab *s, size_t size);
 
-/* Zeroed memory aligned to 64 bytes, or NULL when the kernel has no more. */
+/*
+ * Zeroed memory, or NULL when the kernel has no more. Aligned to 16 bytes; to 64 if the size is a
+ * multiple of that.
+ */
 void *slab_alloc(struct slab *s) __attribute__((warn_unused_result));
 /* The same, not zeroed. */
 void *slab_alloc_dirty(struct slab *s) __attribute__((warn_unused_result));

@@ -26,6 +26,16 @@ static struct {
 	uint32_t size, masks_at, zmm16_at; /* its own; places in an XSAVE image */
 } brief;
 
+/*
+ * From so many threads on memory counts for more than 0.1 us, at a switch out of a call that
+ * knows not which registers are alive.
+ */
+#define CROWD 1100
+
+static const uint32_t packed_size[VECTOR_KINDS] = {128, 192, 256, 512};
+static struct vector_small unpacked; /* in passing */
+
+_Static_assert(sizeof(struct vector_small) <= 3 * 64 * 8, "vector_packed.present");
 _Static_assert(sizeof(struct vector_small) == VS_SIZE, "vector_x86_64.S");
 _Static_assert(offsetof(struct vector_small, mask) == VS_MASKS, "vector_x86_64.S");
 _Static_assert(offsetof(struct vector_small, zmm16) == VS_ZMM16, "vector_x86_64.S");
@@ -80,8 +90,10 @@ static void measure(void)
 void vector_init(struct carrier *ca)
 {
 	measure();
-	slab_init(&ca->vectors, co_vector_size);
+	slab_init(&ca->vectors, (co_vector_size + 63) & ~63UL); /* XSAVE needs it aligned */
 	slab_init(&ca->vectors_brief, brief.size);
+	for (int i = 0; i < VECTOR_KINDS; i++)
+		slab_init(&ca->vectors_packed[i], packed_size[i]);
 }
 
 static void xsave(void *to)
@@ -102,13 +114,48 @@ static void xrstor(const void *from)
 			 : "memory");
 }
 
+static struct slab *slab_of_brief(const struct coroutine *co)
+{
+	struct carrier *ca = this_carrier();
+
+	return co->packed ? &ca->vectors_packed[co->packed - 1] : &ca->vectors_brief;
+}
+
 void co_drop_vector(struct coroutine *co)
 {
 	if (co->vector)
 		slab_free(&this_carrier()->vectors, co->vector);
 	if (co->vector_brief)
-		slab_free(&this_carrier()->vectors_brief, co->vector_brief);
+		slab_free(slab_of_brief(co), co->vector_brief);
 	co->vector = co->vector_brief = NULL;
+	co->packed = 0;
+}
+
+static const struct vector_small *brief_of(const struct coroutine *co)
+{
+	if (!co->packed)
+		return co->vector_brief;
+	vector_unpack(&unpacked, co->vector_brief, brief.size);
+	return &unpacked;
+}
+
+/* What was saved to `unpacked`, in the smallest of its forms. */
+static bool keep_packed(struct coroutine *co)
+{
+	uint64_t present[3];
+	uint8_t kind = 0;
+	size_t need = sizeof(struct vector_packed);
+
+	need += 8 * vector_measure(&unpacked, brief.size, present);
+	while (kind < VECTOR_KINDS && packed_size[kind] < need)
+		kind++;
+	co->packed = kind < VECTOR_KINDS ? kind + 1 : 0;
+	co->vector_brief = slab_alloc_dirty(slab_of_brief(co));
+	if (co->vector_brief && co->packed)
+		vector_pack(co->vector_brief, &unpacked, present);
+	else if (co->vector_brief)
+		memcpy(co->vector_brief, &unpacked, brief.size);
+	return co->vector_brief;
 }
 
 static bool save_brief(struct coroutine *co)
@@ -117,6 +164,15 @@ static bool save_brief(struct coroutine *co)
 
 	if (!brief.save || !vector_x87_empty())
 		return false;
+	if (ca->alive >= CROWD) {
+		if (!brief.save(&unpacked))
+			return false;
+		if (keep_packed(co))
+			return true;
+		co->packed = 0;
+		brief.load(&unpacked); /* saving has cost some of the registers */
+		return false;
+	}
 	co->vector_brief = slab_alloc_dirty(&ca->vectors_brief);
 	if (!co->vector_brief)
 		return false;
@@ -141,7 +197,7 @@ void co_vector_image(struct coroutine *co, void *to)
 	memcpy(image, &co->fcw, sizeof(co->fcw));
 	memcpy(image + 24, &co->mxcsr, sizeof(co->mxcsr));
 	image[512] = 3; /* XSTATE_BV: x87 and SSE, for the control words */
-	from = co->vector_brief;
+	from = brief_of(co);
 	if (!from)
 		return;
 	memcpy(image + 160, from->xmm, sizeof(from->xmm));
@@ -201,7 +257,7 @@ void vector_load(struct coroutine *co)
 		xrstor(&initial_vector);
 	} else {
 		if (co->vector_brief) {
-			brief.load(co->vector_brief);
+			brief.load(brief_of(co));
 			co_drop_vector(co);
 		}
 		load_control(co);

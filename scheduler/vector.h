@@ -24,6 +24,23 @@ struct vector_small {
 	uint8_t zmm16[16][64];
 };
 
+/*
+ * The same without what is zero, for processes of many threads. Mostly it is half of a handful of
+ * registers that a string function has left behind.
+ */
+#define VECTOR_KINDS 4 /* sizes of packed ones */
+
+struct vector_packed {
+	uint64_t present[3]; /* a bit for each word of the vector_small */
+	uint64_t word[];
+};
+
+/* Words in `from`, and which: what is to be kept. */
+unsigned vector_measure(const struct vector_small *from, uint32_t size, uint64_t present[3]);
+void vector_pack(struct vector_packed *to, const struct vector_small *from,
+		 const uint64_t present[3]);
+void vector_unpack(struct vector_small *to, const struct vector_packed *from, uint32_t size);
+
 bool vector_x87_empty(void);
 bool vector_save_sse(struct vector_small *to);
 bool vector_save_avx(struct vector_small *to);
