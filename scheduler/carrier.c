@@ -8,6 +8,7 @@
 #include "cputime.h"
 #include "raw.h"
 #include "vector.h"
+#include "watch.h"
 
 #define STACK_SIZE (256UL << 10)
 /*
@@ -462,4 +463,5 @@ void sched_after_fork(void)
 	loop_after_fork(ca);
 	timer_after_fork(ca);
 	helper_after_fork();
+	watch_after_fork();
 }

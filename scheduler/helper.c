@@ -15,6 +15,7 @@
 #include "check.h"
 #include "helper.h"
 #include "raw.h"
+#include "watch.h"
 
 #define STACK_SIZE (32UL << 10)
 /*
@@ -352,6 +353,7 @@ void helper_renew(void)
 		retire(h);
 	}
 	pool.idle_count = 0;
+	watch_renew();
 }
 
 unsigned helper_count(void)

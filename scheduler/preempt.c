@@ -12,6 +12,7 @@
 #include "carrier.h"
 #include "helper.h"
 #include "raw.h"
+#include "watch.h"
 
 #define NS   1000000000
 #define TICK 1000000 /* nanoseconds */
@@ -41,6 +42,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	if (info->si_code != SI_TIMER) {
+		if (watch_signal(uc))
+			return;
 		interruptible_signal(&uc->uc_mcontext.gregs[REG_RIP]);
 		return;
 	}

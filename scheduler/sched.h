@@ -39,6 +39,7 @@ enum abi {
 };
 
 struct coroutine;
+struct watch_report;
 
 struct fd_wait {
 	struct list link; /* in the descriptor's list of waiters */
@@ -115,6 +116,8 @@ struct sched_hooks {
 	 * counts; what it waits for, if it does, can still be seen. NULL: nobody wants to know.
 	 */
 	void (*left)(struct coroutine *co, uint64_t began, uint64_t now);
+	/* On a kernel thread of its own: the carrier has not switched for long, see watch.h. */
+	void (*blocked)(struct watch_report *report);
 };
 
 struct sched_stats {
@@ -173,6 +176,11 @@ void preempt_slice(uint64_t ns);
 uint64_t co_cpu_time(const struct coroutine *co);
 /* Time-stamp counts, by far too many once they have been turned into time; costs no call. */
 uint64_t co_cycles(const struct coroutine *co);
+
+/* watch.c: sched_hooks.blocked is called when the carrier does not switch for so long; 0: never. */
+void sched_watch(uint64_t ns);
+/* For good: whatever comes now may forbid the watchdog its calls. */
+void sched_watch_end(void);
 
 /* order.c: chance decides who goes on, by this seed. */
 void sched_seed(uint64_t seed);

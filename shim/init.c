@@ -17,6 +17,7 @@
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
 #include "copatch.h"
+#include "blocked.h"
 #include "deadlock.h"
 #include "fdtab.h"
 #include "interpose.h"
@@ -39,6 +40,7 @@ extern char **environ;
 extern const char __start_front_text[], __stop_front_text[];
 
 static bool patching = true;
+static uint64_t block_warn;
 
 static bool bad_option(const char *entry)
 {
@@ -88,6 +90,8 @@ static bool read_options(void)
 			no_preempt = v;
 		else if (!strcmp(o->name, "helpers"))
 			helper_limit((unsigned)v);
+		else if (!strcmp(o->name, "block-warn"))
+			block_warn = (uint64_t)v * 1000000;
 		else if (!strcmp(o->name, "seed"))
 			sched_seed((uint64_t)v);
 		else if (!strcmp(o->name, "no-patch"))
@@ -218,6 +222,7 @@ static int open_doors(void)
 		.finish = sys_finish,
 		.tick = sigreal_tick,
 		.before_run = signal_deliver,
+		.blocked = blocked_tell,
 		.stuck = deadlock_look,
 	};
 	err = sched_init(sizeof(struct thread), wrfsbase);
@@ -255,6 +260,7 @@ static int start(void)
 	}
 	loop_open(this_carrier());
 	registry_open();
+	sched_watch(block_warn);
 	trace_start();
 	front_open = true;
 	return 0;

@@ -14,6 +14,7 @@ import looks                # noqa: F401   cases, in this order)
 import debugger             # noqa: F401
 import live                 # noqa: F401
 import seeds                # noqa: F401
+import watchdog             # noqa: F401
 import traces               # noqa: F401
 import reports              # noqa: F401
 
