@@ -121,7 +121,8 @@ class Registry:
             if co.before != before:
                 raise gdb.GdbError("the list of coroutines is being changed "
                                    "right here: step on a little")
-            yield co
+            if co.id:       # else it is being born
+                yield co
             before, at = at, co.next
 
 
@@ -185,11 +186,12 @@ class Inside:
     def __enter__(self):
         self.thread = gdb.selected_thread()
         self.frame = gdb.selected_frame()
-        newest = gdb.newest_frame()
         if self.co.running:
             select_carrier()
             gdb.newest_frame().select()
-            return
+            if not ends_in_copatch():
+                return
+        newest = gdb.newest_frame()
         unwinder.innermost = (int(newest.read_register("rsp")),
                               int(newest.read_register("rip")))
         unwinder.registers = self.co.registers
@@ -206,6 +208,20 @@ class Inside:
         gdb.invalidate_cached_frames()
         self.thread.switch()
         gdb.newest_frame().select()
+
+
+def ends_in_copatch():
+    """Not every way onto the carrier's own stack can be followed back.
+
+    Then the registers are good that the coroutine had at the door.
+    """
+    frame = gdb.newest_frame()
+    for _ in range(64):
+        older = frame.older()
+        if older is None:
+            return "libcopatch.so" in (gdb.solib_name(frame.pc()) or "")
+        frame = older
+    return False
 
 
 def select_carrier():

@@ -300,6 +300,7 @@ static bool walk(struct look *l, int *err)
 	memcpy(&at, l->carrier + where(&l->p->reg, REG_ALL)->at, 8);
 	while (at != head) {
 		uint64_t ends[2]; /* struct list */
+		int tid;
 
 		if (l->s->count == COUNT_MAX || at < link->at ||
 		    !l->p->read(l->p, at - link->at, l->thread, l->p->reg.thread_size))
@@ -307,7 +308,8 @@ static bool walk(struct look *l, int *err)
 		memcpy(ends, l->thread + link->at, sizeof(ends));
 		if (ends[1] != before)
 			return false;
-		*err = look_at_one(l, at - link->at);
+		get(l->p, l->thread, REG_TID, &tid);
+		*err = tid ? look_at_one(l, at - link->at) : 0; /* 0: it is being born */
 		if (*err)
 			return false;
 		before = at;

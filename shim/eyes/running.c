@@ -13,6 +13,7 @@
 
 #include "eyes.h"
 
+#define PAGE        4096UL
 #define STACK_COPY  (256UL << 10)
 #define PATIENCE_US 500000 /* a thread in a page fault may not stop for long */
 #define STEP_US     200
@@ -51,7 +52,17 @@ static void copy_stack(struct eyes_process *p, uint64_t sp)
 	if (!p->live_stack)
 		p->live_stack = malloc(STACK_COPY);
 	p->live_at = sp;
-	p->live_size = p->live_stack && size && p->read(p, sp, p->live_stack, size) ? size : 0;
+	p->live_size = 0;
+	/* Page by page: above it may lie the guard of another stack, in the same mapping. */
+	while (p->live_stack && p->live_size < size) {
+		uint64_t left = size - p->live_size;
+		uint64_t n = PAGE - (sp + p->live_size) % PAGE;
+
+		n = n < left ? n : left;
+		if (!p->read(p, sp + p->live_size, p->live_stack + p->live_size, n))
+			break;
+		p->live_size += n;
+	}
 }
 
 bool eyes_stop_carrier(struct eyes_process *p)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """gdb with what it loads along with libcopatch.so: live processes, cores."""
 
+import contextlib
 import os
 import re
 import resource
@@ -108,15 +109,32 @@ def gdb_running():
         check(re.search(r" reader \(", out), out)
 
 
+@contextlib.contextmanager
+def core_folder():
+    """A folder, and what a program needs to leave its core there."""
+    def allow():
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        yield folder, {"cwd": folder, "preexec_fn": allow}
+
+
+def core_in(folder):
+    cores = [name for name in os.listdir(folder) if name.startswith("core")]
+    if not cores:
+        raise Skip("no core file: see core_pattern and the limits here")
+    return os.path.join(folder, cores[0])
+
+
 @case
 def gdb_core():
-    """A core that gdb writes, where registers cannot be written."""
-    with states() as (program, knows), \
-            tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
-        core = os.path.join(folder, "core")
-        out = gdb("-p", str(program.pid), *commands(f"gcore {core}"))
-        check(os.path.exists(core), out)
-        out = gdb(target("states"), core, *commands(
+    """In a core registers cannot be written."""
+    with core_folder() as (folder, how):
+        with states(**how) as (program, knows):
+            program.process.send_signal(signal.SIGABRT)
+            program.process.wait(60)
+        out = gdb(target("states"), core_in(folder), *commands(
             "info coroutines", "echo ----\\n", "coroutine apply all bt"))
         table, frames = out.split("----\n")
         check_list(table, knows)
@@ -124,20 +142,12 @@ def gdb_core():
 
 
 @case
-def gdb_core_of_the_kernel():
-    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
-        def allow():
-            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-            resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-
-        with running(target("deadlock"), "mutex", cwd=folder,
-                     env={"COPATCH_DEADLOCK_ABORT": "1"},
-                     preexec_fn=allow) as program:
-            program.wait_for(lambda: program.process.poll() is not None, "end")
-        cores = os.listdir(folder)
-        if not cores:
-            raise Skip("no core file: see core_pattern and the limits here")
-        out = gdb(target("deadlock"), os.path.join(folder, cores[0]),
+def gdb_core_of_a_deadlock():
+    with core_folder() as (folder, how):
+        with running(target("deadlock"), "mutex",
+                     env={"COPATCH_DEADLOCK_ABORT": "1"}, **how) as program:
+            program.process.wait(60)
+        out = gdb(target("deadlock"), core_in(folder),
                   *commands("coroutine apply all bt"))
         check("deadlock_look" not in out and
               re.search(r"pthread_mutex_lock.*\n#.* main \(", out) and

@@ -100,7 +100,7 @@ def top_sorted_by_time():
 
         def spins(text):
             table = rows(text)
-            return table and table[0][0] == tid and float(table[0][3]) > 20
+            return table and table[0][0] == tid and float(table[0][3]) > 1
         terminal.wait_for(spins, "row of the spinner on top")
         text = terminal.text()
         check(f"process {program.pid}: 16 coroutines, 1 running" in text[0], text[0])

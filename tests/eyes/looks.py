@@ -17,10 +17,11 @@ NOBODY = 65534
 
 
 @contextlib.contextmanager
-def states(*more, env=()):
+def states(*more, env=(), **how):
     """A program with a thread in each state; yields it and what it knows."""
     with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
-        with running(target("states"), folder, *more, env=dict(env)) as program:
+        with running(target("states"), folder, *more, env=dict(env),
+                     **how) as program:
             program.line("spins" if more else "ready")
             knows = {}
             for line in program.out.decode().splitlines():
@@ -164,16 +165,20 @@ def ps_running():
             check(co["state"] == "running" and seen["running"] == 1, co)
             check("count_for_ever" in functions(co) and "main" in functions(co), co)
             check(co["waits"] is None, co)
-        # nobody else uses time meanwhile; all of them together have used more
-        first, used = co["cpu_ns"], cpu_of(program.pid)
-        time.sleep(0.5)
-        before = cpu_of(program.pid)
+        # nobody else in it uses time meanwhile
+        times = [cpu_of(program.pid)]
         _, by_id = look(program.pid)
-        after = cpu_of(program.pid)
+        first = by_id[co["id"]]["cpu_ns"]
+        times.append(cpu_of(program.pid))
+        time.sleep(0.5)
+        times.append(cpu_of(program.pid))
+        _, by_id = look(program.pid)
         grown = by_id[co["id"]]["cpu_ns"] - first
-        check(0.9 * (before - used) - 1e7 < grown < after - used + 1e7,
-              used, before, after, first, grown)
-        check(sum(co["cpu_ns"] for co in by_id.values()) < after + 1e6, by_id, after)
+        times.append(cpu_of(program.pid))
+        check(0.9 * (times[2] - times[1]) - 1e7 < grown <
+              times[3] - times[0] + 1e7, times, first, grown)
+        check(sum(co["cpu_ns"] for co in by_id.values()) < times[3] + 1e6,
+              by_id, times)
 
 
 @case
