@@ -21,6 +21,8 @@
 #define FIRST_TID (1 << 22)
 #define LAST_TID  FUTEX_TID_MASK
 
+#define CLONE_ARGS_MAX 4096 /* copy_clone_args_from_user in kernel/fork.c: a page */
+
 #define ROBUST_LIMIT 2048 /* linux/futex.h: a list that never ends */
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -189,15 +191,26 @@ long sys_clone3(struct thread *th)
 	struct {
 		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 	} args = {0};
-	uint64_t size = (uint64_t)th->call.arg[1];
+	uint64_t size = (uint64_t)th->call.arg[1], more;
 	struct birth b;
 
-	if (size < 64)
+	if (size < sizeof(args))
 		return -EINVAL;
+	if (size > CLONE_ARGS_MAX)
+		return -E2BIG;
 	if (user_get(args, th->call.arg[0]))
 		return -EFAULT;
-	if (args.pidfd || args.flags & ~0xffffff00UL || args.flags & CLONE_PIDFD || size > 64)
+	if (args.pidfd || args.flags & ~0xffffff00UL || args.flags & CLONE_PIDFD)
 		return -ENOSYS;
+	/* What later kernels have: mostly not asked for. */
+	for (uint64_t at = sizeof(args); at < size; at += sizeof(more)) {
+		more = 0;
+		if (user_copy(&more, (char *)th->call.arg[0] + at,
+			      size - at < sizeof(more) ? size - at : sizeof(more)))
+			return -EFAULT;
+		if (more)
+			return -ENOSYS;
+	}
 	b = (struct birth){
 		.flags = args.flags | args.exit_signal,
 		.stack_top = args.stack ? args.stack + args.stack_size : 0,

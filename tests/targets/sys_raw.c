@@ -59,7 +59,9 @@ static void *sleeps(void *arg T_UNUSED)
 
 int main(void)
 {
+	uint64_t args[11] = {[4] = SIGCHLD}; /* as of Linux 5.7; exit_signal */
 	pthread_t own, written, sleeper;
+	pid_t child;
 	int sum;
 
 	T_OK(pipe(ends));
@@ -72,6 +74,12 @@ int main(void)
 	t_check("both threads read", sum == 'a' + 'b');
 	t_say("bad descriptor %ld, unknown call %ld", raw(SYS_read, -1, 0, 0),
 	      raw(100000, 0, 0, 0));
+	t_say("clone3 of 8 bytes %ld, of 5000 %ld, of none %ld", raw(SYS_clone3, (long)args, 8, 0),
+	      raw(SYS_clone3, (long)args, 5000, 0), raw(SYS_clone3, 1, 88, 0));
+	child = (pid_t)raw(SYS_clone3, (long)args, 88, 0);
+	if (!child)
+		_exit(7);
+	t_say("clone3 of 88 bytes ends with %d", t_reap(child));
 	t_check("own thread id", raw(SYS_gettid, 0, 0, 0) == getpid());
 	return t_done();
 }
