@@ -21,6 +21,7 @@
 #endif
 #define SETTLED 255
 #define SITES   1024 /* remembered at a time */
+#define WAYS    4
 
 #define REGION_SIZE (64UL << 10)
 #define REGIONS     16
@@ -251,20 +252,39 @@ static void consider(struct coroutine *co, uint64_t site)
 	log_line(LOG_DEBUG, "call %u at 0x%x stays with the back door", co->regs.ax, site);
 }
 
+/*
+ * Where a site is counted, SITES: nowhere. Several places for each: two that came in turns would
+ * never let one another get hot.
+ */
+static unsigned place_of(uint64_t site)
+{
+	unsigned first = (unsigned)(site ^ site >> 10 ^ site >> 20) % SITES, i;
+
+	for (unsigned k = 0; k < WAYS; k++)
+		if (hot[(first + k) % SITES].site == site)
+			return (first + k) % SITES;
+	for (unsigned k = 0; k < WAYS; k++) {
+		i = (first + k) % SITES;
+		if (!hot[i].count) {
+			hot[i].site = site;
+			return i;
+		}
+	}
+	for (unsigned k = 0; k < WAYS; k++)
+		hot[(first + k) % SITES].count--;
+	return SITES;
+}
+
 void patch_trapped(struct coroutine *co)
 {
 	uint64_t site = co->regs.ip - 2;
-	unsigned i = (unsigned)(site ^ site >> 10 ^ site >> 20) % SITES;
+	unsigned i;
 
 	if (!on)
 		return;
-	if (hot[i].site != site) {
-		if (hot[i].count) {
-			hot[i].count--;
-			return;
-		}
-		hot[i].site = site;
-	}
+	i = place_of(site);
+	if (i == SITES)
+		return;
 	if (hot[i].count == SETTLED || ++hot[i].count < HOT)
 		return;
 	hot[i].count = SETTLED;
