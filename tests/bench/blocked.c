@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 {
 	long wanted = argc > 1 ? atol(argv[1]) : 10000, n;
 	double rss, kernel;
-	uint64_t t, create, join;
+	uint64_t t, cpu, create, join, create_cpu, join_cpu;
 	pthread_t *thread;
 	int error = 0;
 
@@ -81,6 +81,7 @@ int main(int argc, char **argv)
 	rss = resident();
 	kernel = kernel_memory();
 
+	cpu = cpu_ns();
 	t = now_ns();
 	for (n = 0; n < wanted; n++) {
 		error = try_start(&thread[n], STACK, block, &thread[n]);
@@ -93,10 +94,12 @@ int main(int argc, char **argv)
 		pthread_cond_wait(&all_here, &lock);
 	pthread_mutex_unlock(&lock);
 	create = now_ns() - t;
+	create_cpu = cpu_ns() - cpu;
 
 	rss = resident() - rss;
 	kernel = kernel_memory() - kernel;
 
+	cpu = cpu_ns();
 	t = now_ns();
 	pthread_mutex_lock(&lock);
 	gone = 1;
@@ -110,6 +113,7 @@ int main(int argc, char **argv)
 			die("pthread_join", failed);
 	}
 	join = now_ns() - t;
+	join_cpu = cpu_ns() - cpu;
 
 	/* Fewer than asked for is a finding, not a failure: the reader sees both numbers. */
 	if (error)
@@ -122,5 +126,7 @@ int main(int argc, char **argv)
 	result("all_bytes", (rss + kernel) / n);
 	result("create_us", create / 1e3 / n);
 	result("join_us", join / 1e3 / n);
+	result("create_cpu_us", create_cpu / 1e3 / n);
+	result("join_cpu_us", join_cpu / 1e3 / n);
 	return 0;
 }
