@@ -59,6 +59,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	vector_init(ca);
 	list_init(&ca->runq);
 	list_init(&ca->hogs);
+	list_init(&ca->urgent);
 	list_init(&ca->all);
 	list_init(&ca->ran);
 	raw2(__NR_arch_prctl, GET_FS, &ca->fs_main);
@@ -159,17 +160,24 @@ void carrier_set_fs(uint64_t fs)
 
 void co_run_last(struct coroutine *co)
 {
-	if (!co->runnable)
-		list_add_tail(co->hog ? &this_carrier()->hogs : &this_carrier()->runq, &co->run);
+	if (co->runnable)
+		return;
 	co->runnable = true;
+	if (co->priority)
+		prio_queue(this_carrier(), co, false);
+	else
+		list_add_tail(co->hog ? &this_carrier()->hogs : &this_carrier()->runq, &co->run);
 }
 
 void co_run_next(struct coroutine *co)
 {
 	if (co->runnable)
 		list_del(&co->run);
-	list_add_head(&this_carrier()->runq, &co->run);
 	co->runnable = true;
+	if (co->priority)
+		prio_queue(this_carrier(), co, true);
+	else
+		list_add_head(&this_carrier()->runq, &co->run);
 }
 
 void co_wake(struct coroutine *co, enum wake why)
@@ -185,14 +193,21 @@ static struct coroutine *runq_pop(struct carrier *ca)
 {
 	struct list *from = &ca->runq;
 	struct coroutine *co;
+	struct list *l;
 
-	if (!list_empty(&ca->hogs) && (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
+	if (!list_empty(&ca->urgent) && prio_first(ca)) {
+		from = &ca->urgent;
+	} else if (!list_empty(&ca->hogs) &&
+		   (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
 		from = &ca->hogs;
 		ca->hog_since = ca->since;
 	}
 	if (list_empty(from))
 		return NULL;
-	co = container_of(order_state ? order_pick(from) : from->next, struct coroutine, run);
+	if (from != &ca->urgent)
+		ca->kept_since = 0;
+	l = order_state && from != &ca->urgent ? order_pick(from) : from->next;
+	co = container_of(l, struct coroutine, run);
 	list_del(&co->run);
 	co->runnable = false;
 	return co;
@@ -327,12 +342,40 @@ static bool turn_is_over_by_chance(struct carrier *ca, struct coroutine *co)
 	return true;
 }
 
+/* Where priorities say who is next. True: not this one, which was put where it belongs. */
+static bool gives_way(struct carrier *ca, struct coroutine *co, bool over)
+{
+	if (!prio_gives_way(ca, co, over))
+		return false;
+	co_save_vector(co);
+	if (co->priority ? over && co->round_robin : over || co->hog)
+		co_run_last(co);
+	else
+		co_run_next(co);
+	return true;
+}
+
+/* A call that did not block has ended. */
+static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
+{
+	bool over = ca->ticked && slice_is_over(ca, co);
+
+	if (++ca->ticks >= TICKS || over) {
+		co_save_vector(co);
+		if (look_is_due(ca))
+			look(ca, false);
+	}
+	return gives_way(ca, co, over);
+}
+
 /*
  * After a call that did not block: now and then somebody else's turn, since a coroutine whose
  * calls never block would keep the carrier for ever. True: the current one was put last.
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
+	if (prio_rules(ca, co))
+		return urgent_turn_is_over(ca, co);
 	if (order_state)
 		return turn_is_over_by_chance(ca, co);
 	/* Whom it has woken needs what it has let go of: hardly ever does a slice end then. */
@@ -411,25 +454,30 @@ static bool look_after_tick(struct carrier *ca)
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
-	bool over = false;
+	struct coroutine *co = ca->current;
+	bool over, ended = false;
 
 	if (ca->attention) {
 		sched_hooks.attend();
-		over = !carrier_idle(ca);
+		over = true;
 	} else {
-		over = slice_is_over(ca, ca->current);
+		over = ended = slice_is_over(ca, co);
 		over |= look_after_tick(ca);
-		over |= ca->current->hog && !list_empty(&ca->runq);
-	}
-	if (!over || carrier_idle(ca)) {
-		if (ca->current->hog)
-			preempt_fine();
-		run_text(ca->current);
+		over |= co->hog && !list_empty(&ca->runq);
 	}
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
+	if (prio_rules(ca, co)) {
+		over = gives_way(ca, co, ended);
+	} else if ((over &= !carrier_idle(ca))) {
+		co_save_vector(co);
+		co_run_last(co);
+	}
+	if (!over) {
+		if (co->hog)
+			preempt_fine();
+		run_text(co);
+	}
 	sched_stats.preempted++;
-	co_save_vector(ca->current);
-	co_run_last(ca->current);
 	carrier_run();
 }
 

@@ -46,8 +46,12 @@ struct carrier {
 	uint64_t fs_loaded;
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;
-	struct list hogs;     /* runnable too, behind those of `runq` */
-	uint64_t hog_since; /* time-stamp count when one of them got on last */
+	struct list hogs;       /* runnable too, behind those of `runq` */
+	struct list urgent;     /* before all of them, by priority */
+	uint64_t kept_since;    /* time-stamp count since when they keep others waiting, 0 not */
+	uint64_t kept_from;     /* the processor time then, 0 not looked up */
+	uint64_t relents_until; /* priorities do not bind before, 0 they do */
+	uint64_t hog_since;     /* time-stamp count when one of them got on last */
 	struct list all;
 	unsigned long alive;
 	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */
@@ -95,8 +99,18 @@ void vector_load(struct coroutine *co);
 
 static inline bool carrier_idle(const struct carrier *ca)
 {
-	return list_empty(&ca->runq) && list_empty(&ca->hogs);
+	return list_empty(&ca->runq) && list_empty(&ca->hogs) && list_empty(&ca->urgent);
 }
+
+/* priority.c */
+/* Makes `co`, which has a priority, runnable: before its equals or behind them. */
+void prio_queue(struct carrier *ca, struct coroutine *co, bool before);
+/* Whether those of `urgent`, which is not empty, go before the others now. */
+bool prio_first(struct carrier *ca);
+/* Whether the rules of priority say who runs after `co`. */
+bool prio_rules(struct carrier *ca, const struct coroutine *co);
+/* They do: whether `co`, which runs, gives way; `over`: its slice has ended. */
+bool prio_gives_way(struct carrier *ca, const struct coroutine *co, bool over);
 
 /* loop.c */
 /* Loads libev. -ELIBACC: there is none; -ELIBBAD: it lacks something. */

@@ -67,9 +67,11 @@ struct coroutine {
 	uint8_t packed;    /* vector_brief is a vector_packed: its kind, counted from 1 */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
-	bool hog;     /* it computes: it has used up slices and not parked early since */
-	bool notice;  /* see sched_hooks.before_run */
-	uint8_t woke; /* enum wake, for `again` */
+	uint8_t priority; /* of a real-time policy, 1 to 99; 0 all others */
+	bool round_robin; /* gives way to its equals when its slice ends */
+	bool hog;         /* it computes: it has used up slices and not parked early since */
+	bool notice;      /* see sched_hooks.before_run */
+	uint8_t woke;     /* enum wake, for `again` */
 
 	/* Part 3: owned by the wait_* functions. */
 	uint8_t parked_by; /* enum park */
@@ -144,6 +146,8 @@ unsigned long co_alive(void);
 struct list *co_registry(void); /* of coroutine.all */
 /* When the current coroutine came to the carrier, in time-stamp counts. */
 uint64_t co_began(void);
+/* See priority.c. */
+void co_set_priority(struct coroutine *co, int priority, bool round_robin);
 /* Takes down every wait and makes `co` runnable; `why` is added to co->woke. */
 void co_wake(struct coroutine *co, enum wake why);
 void co_run_next(struct coroutine *co); /* to the head of the run queue */

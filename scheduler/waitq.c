@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wait queues by key, in a hash table: first come, first served. */
+/* Wait queues by key, in a hash table: first come, first served, within a priority. */
 #include "carrier.h"
 #include "check.h"
 #include "raw.h"
@@ -21,13 +21,26 @@ static struct list *bucket_of(uint64_t key)
 	return &bucket[(key * 0x9e3779b97f4a7c15ULL) >> 48];
 }
 
+/* Behind all others but those of lower priority, as the kernel's futex queues. */
+static void add(struct list *at, struct coroutine *co)
+{
+	if (co->priority)
+		list_for_each (l, at)
+			if (container_of(l, struct coroutine, queue_link)->priority <
+			    co->priority) {
+				at = l;
+				break;
+			}
+	list_add_tail(at, &co->queue_link);
+}
+
 /* `co` is woken with WAKE_EVENT by a waitq_wake of this key that shares a bit with `bits`. */
 void wait_queue(struct coroutine *co, uint64_t key, uint32_t bits)
 {
 	CHECK(key && !co->queue_key);
 	co->queue_key = key;
 	co->queue_bits = bits;
-	list_add_tail(bucket_of(key), &co->queue_link);
+	add(bucket_of(key), co);
 }
 
 void waitq_cancel(struct coroutine *co)
@@ -76,7 +89,7 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n)
 			continue;
 		list_del(l);
 		co->queue_key = to;
-		list_add_tail(bucket_of(to), l);
+		add(bucket_of(to), co);
 		moved++;
 	}
 	return moved;

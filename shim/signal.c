@@ -156,11 +156,36 @@ static struct thread *choose(uint64_t bit)
 	return fallback;
 }
 
+/* A timer of processor time: it is for the thread that runs, as profilers expect. */
+static bool of_cpu_timer(const siginfo_t *info)
+{
+	return info->si_code == SI_KERNEL &&
+	       SIGBIT(info->si_signo) & (SIGBIT(SIGPROF) | SIGBIT(SIGVTALRM) | SIGBIT(SIGXCPU));
+}
+
+/* Between two turns it is the one that runs next, most likely. */
+static struct thread *choose_running(uint64_t bit)
+{
+	struct coroutine *current = co_current();
+	struct thread *best = NULL;
+
+	if (current && wants(thread_of(current), bit))
+		return thread_of(current);
+	list_for_each (l, co_registry()) {
+		struct thread *th = container_of(l, struct thread, co.all);
+
+		if (th->co.runnable && wants(th, bit) &&
+		    (!best || th->co.priority > best->co.priority))
+			best = th;
+	}
+	return best ? best : choose(bit);
+}
+
 void signal_post(struct thread *th, const siginfo_t *info, bool forced)
 {
 	int sig = info->si_signo;
 	uint64_t bit = SIGBIT(sig);
-	struct thread *to = th ? th : choose(bit);
+	struct thread *to = th ? th : of_cpu_timer(info) ? choose_running(bit) : choose(bit);
 
 	if (th && forced && (th->mask & bit || signal_ignored(sig))) {
 		/* force_sig_info in kernel/signal.c */

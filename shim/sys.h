@@ -54,6 +54,10 @@ struct thread *timer_thread(int timer);
 #undef SYS
 #undef RESTART
 
+/* sys_sched.c: as if it had at least this real-time priority; 0 ends it. */
+void sched_boost(struct thread *of, int priority);
+void sched_inherit(struct thread *child, const struct thread *parent);
+
 /* sys_futex.c */
 void futex_wake_address(uint64_t address, unsigned n);
 /* Makes the first in line the owner of a PI lock, if there is one; `flags` stay in its word. */

@@ -14,6 +14,9 @@
 
 #define NS        1000000000UL
 #define MATCH_ALL FUTEX_BITSET_MATCH_ANY
+#ifndef FUTEX_LOCK_PI2
+#define FUTEX_LOCK_PI2 13 /* Linux 5.14 */
+#endif
 
 bool futex_mirror;
 
@@ -188,6 +191,56 @@ static long wake_op(struct thread *th)
 	return woken;
 }
 
+/* Waits for a PI lock; its word is at call.arg[0]. */
+static bool waits_pi(const struct thread *th)
+{
+	int op = (int)th->call.arg[1] & FUTEX_CMD_MASK;
+
+	return th->co.queue_key && th->call.nr == __NR_futex &&
+	       (op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2);
+}
+
+static struct thread *owner_of(uint64_t at)
+{
+	uint32_t word;
+
+	if (user_load32(&word, (void *)at))
+		return NULL;
+	return thread_by_tid((int)(word & FUTEX_TID_MASK));
+}
+
+/* Priority inheritance: along the chain of owners that wait themselves; it may be a circle. */
+static void boost_owners(const struct thread *th)
+{
+	uint64_t at = (uint64_t)th->call.arg[0];
+
+	for (;;) {
+		struct thread *owner = owner_of(at);
+
+		if (!owner || owner->co.priority >= th->co.priority)
+			return;
+		sched_boost(owner, th->co.priority);
+		if (!waits_pi(owner))
+			return;
+		at = (uint64_t)owner->call.arg[0];
+	}
+}
+
+/* Those who wait for a lock of `owner` have changed. */
+static void boost_again(struct thread *owner)
+{
+	int highest = 0;
+
+	list_for_each (l, co_registry()) {
+		struct thread *th = container_of(l, struct thread, co.all);
+
+		if (th->co.priority > highest && waits_pi(th) &&
+		    owner_of((uint64_t)th->call.arg[0]) == owner)
+			highest = th->co.priority;
+	}
+	sched_boost(owner, highest);
+}
+
 /* The word holds the owner's id; the kernel keeps it and hands the lock over itself. */
 static long lock_pi(struct thread *th, bool try, bool realtime)
 {
@@ -197,6 +250,12 @@ static long lock_pi(struct thread *th, bool try, bool realtime)
 
 	if (th->co.woke & WAKE_EVENT)
 		return 0; /* unlock_pi has made it ours */
+	if (th->co.woke && th->co.priority) {
+		struct thread *owner = owner_of((uint64_t)at);
+
+		if (owner && owner->sched.boost)
+			boost_again(owner);
+	}
 	if (th->co.woke & WAKE_TIMEOUT)
 		return -ETIMEDOUT;
 	if (th->co.woke & WAKE_SIGNAL)
@@ -237,6 +296,8 @@ static long lock_pi(struct thread *th, bool try, bool realtime)
 		return -ENOMEM;
 	wait_queue(&th->co, (uint64_t)at, MATCH_ALL);
 	th->co.parked_by = PARK_QUEUE;
+	if (th->co.priority)
+		boost_owners(th);
 	return BLOCKED;
 }
 
@@ -256,6 +317,7 @@ static long unlock_pi(struct thread *th)
 {
 	uint64_t at = (uint64_t)th->call.arg[0];
 	uint32_t word;
+	long err;
 
 	if (at & 3)
 		return -EINVAL;
@@ -263,7 +325,15 @@ static long unlock_pi(struct thread *th)
 		return -EFAULT;
 	if ((word & FUTEX_TID_MASK) != (uint32_t)th->tid)
 		return -EPERM;
-	return futex_hand_over(at, 0);
+	err = futex_hand_over(at, 0);
+	if (th->sched.boost) {
+		struct thread *heir = owner_of(at);
+
+		boost_again(th);
+		if (heir)
+			boost_again(heir);
+	}
+	return err;
 }
 
 long sys_futex(struct thread *th)
@@ -293,7 +363,7 @@ long sys_futex(struct thread *th)
 		return wake_op(th);
 	case FUTEX_LOCK_PI:
 		return lock_pi(th, false, true);
-	case 13: /* FUTEX_LOCK_PI2, Linux 5.14: the clock is in the flags */
+	case FUTEX_LOCK_PI2: /* the clock is in the flags */
 		return lock_pi(th, false, false);
 	case FUTEX_TRYLOCK_PI:
 		return lock_pi(th, true, false);

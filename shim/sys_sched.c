@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Yielding, affinity and priorities. There is one kernel thread: what a thread other than main
- * asks for is accepted where the kernel would accept it and can be read back, but does not bind.
+ * asks for is accepted where the kernel would accept it and can be read back. Real-time priorities
+ * hold among the threads of the process, see priority.c; the rest does not bind.
  */
 #include <sched.h>
 #include <string.h>
@@ -106,14 +107,58 @@ long sys_sched_getaffinity(struct thread *th)
 
 #define RESET_ON_FORK 0x40000000 /* SCHED_RESET_ON_FORK */
 
-/* sched_setscheduler(2): what is allowed, without the privilege of real-time classes. */
-static long set_policy(struct thread *of, int policy, uint64_t param)
+static void bind(struct thread *of)
 {
-	int priority, kind = policy & ~RESET_ON_FORK;
+	int kind = of->sched.policy & ~RESET_ON_FORK;
+	bool realtime = kind == SCHED_FIFO || kind == SCHED_RR;
+	int priority = realtime ? of->sched.priority : 0;
+
+	co_set_priority(&of->co, priority > of->sched.boost ? priority : of->sched.boost,
+			kind == SCHED_RR);
+}
+
+void sched_boost(struct thread *of, int priority)
+{
+	of->sched.boost = (int8_t)priority;
+	bind(of);
+}
+
+void sched_inherit(struct thread *child, const struct thread *parent)
+{
+	child->sched = parent->sched;
+	if (child->sched.affinity)
+		child->sched.affinity->users++;
+	child->sched.boost = 0;
+	if (child->sched.policy & RESET_ON_FORK) {
+		child->sched.policy = SCHED_OTHER;
+		child->sched.priority = 0;
+	}
+	bind(child);
+}
+
+/* The kernel has accepted it for main, whose thread the carrier is: it holds for us too. */
+static long bind_main(struct thread *th, long result)
+{
+	struct thread *of = thread_by_tid(process_id);
+	int policy = (int)raw1(__NR_sched_getscheduler, 0), priority;
+
+	if (result || (th->call.arg[0] && th->call.arg[0] != process_id) || !of)
+		return result;
+	if (!raw2(__NR_sched_getparam, 0, &priority)) {
+		of->sched.priority = (int8_t)priority;
+		of->sched.policy = policy;
+		of->sched.policy_set = true;
+		bind(of);
+	}
+	return result;
+}
+
+/* sched_setscheduler(2): what is allowed, without the privilege of real-time classes. */
+static long set_policy(struct thread *of, int policy, int priority)
+{
+	int kind = policy & ~RESET_ON_FORK;
 	bool realtime = kind == SCHED_FIFO || kind == SCHED_RR;
 
-	if (!param || user_get(priority, param))
-		return param ? -EFAULT : -EINVAL;
 	if (!realtime && kind != SCHED_OTHER && kind != SCHED_BATCH && kind != SCHED_IDLE)
 		return -EINVAL;
 	if (realtime ? priority < 1 || priority > 99 : priority)
@@ -123,22 +168,33 @@ static long set_policy(struct thread *of, int policy, uint64_t param)
 	of->sched.policy = policy;
 	of->sched.priority = (int8_t)priority;
 	of->sched.policy_set = true;
+	bind(of);
 	return 0;
+}
+
+static long set_from(struct thread *of, int policy, uint64_t param)
+{
+	int priority;
+
+	if (!param || user_get(priority, param))
+		return param ? -EFAULT : -EINVAL;
+	return set_policy(of, policy, priority);
 }
 
 long sys_sched_setscheduler(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
 
-	return of ? set_policy(of, (int)th->call.arg[1], (uint64_t)th->call.arg[2])
-		  : sys_native(th);
+	return of ? set_from(of, (int)th->call.arg[1], (uint64_t)th->call.arg[2])
+		  : bind_main(th, sys_native(th));
 }
 
 long sys_sched_setparam(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
 
-	return of ? set_policy(of, of->sched.policy, (uint64_t)th->call.arg[1]) : sys_native(th);
+	return of ? set_from(of, of->sched.policy, (uint64_t)th->call.arg[1])
+		  : bind_main(th, sys_native(th));
 }
 
 long sys_sched_getscheduler(struct thread *th)
@@ -159,14 +215,49 @@ long sys_sched_getparam(struct thread *th)
 	return user_put(th->call.arg[1], priority);
 }
 
+/* sched_setattr(2), the part that each kernel has; the rest is for deadlines. */
+struct sched_attr_head {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+};
+
 long sys_sched_setattr(struct thread *th)
 {
-	return other_than_main(th) ? 0 : sys_native(th);
+	struct thread *of = other_than_main(th);
+	struct sched_attr_head attr;
+	long err;
+
+	if (!of)
+		return bind_main(th, sys_native(th));
+	if (user_get(attr, th->call.arg[1]))
+		return -EFAULT;
+	err = set_policy(of, (int)(attr.policy | (attr.flags & 1 ? RESET_ON_FORK : 0)),
+			 (int)attr.priority);
+	if (!err && attr.policy == SCHED_OTHER) {
+		of->sched.nice = (int8_t)attr.nice;
+		of->sched.nice_set = true;
+	}
+	return err;
 }
 
 long sys_sched_getattr(struct thread *th)
 {
-	return on_carrier(th, 0);
+	struct thread *of = other_than_main(th);
+	long err = on_carrier(th, 0);
+	struct sched_attr_head attr;
+
+	if (err || !of || user_get(attr, th->call.arg[1]))
+		return err;
+	if (of->sched.policy_set) {
+		attr.policy = (uint32_t)(of->sched.policy & ~RESET_ON_FORK);
+		attr.flags = of->sched.policy & RESET_ON_FORK ? 1 : 0;
+		attr.priority = (uint32_t)of->sched.priority;
+	}
+	if (of->sched.nice_set)
+		attr.nice = of->sched.nice;
+	return user_put(th->call.arg[1], attr) ? -EFAULT : 0;
 }
 
 long sys_sched_rr_get_interval(struct thread *th)

@@ -141,9 +141,7 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	memcpy(th->name, parent->name, sizeof(th->name));
 	if (b->flags & CLONE_CHILD_CLEARTID)
 		th->clear_tid = b->child_tid;
-	th->sched = parent->sched;
-	if (th->sched.affinity)
-		th->sched.affinity->users++;
+	sched_inherit(th, parent);
 	/* It goes on where the parent does, on its own stack, with 0 in %rax. */
 	co->regs = parent->co.regs;
 	co->regs.ax = 0;

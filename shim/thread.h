@@ -55,11 +55,12 @@ struct thread {
 	uint64_t clear_tid; /* address of the word to clear at its end */
 	uint64_t robust_head;
 
-	/* Part 2b: owned by sys_sched.c. Accepted and remembered; it does not bind. */
+	/* Part 2b: owned by sys_sched.c. Only real-time priorities bind, in co.priority. */
 	struct {
 		struct affinity *affinity; /* NULL: the carrier's */
 		int policy;
 		int8_t nice, priority;
+		int8_t boost; /* the highest priority of those who wait for a PI lock of its */
 		bool nice_set, policy_set;
 	} sched;
 

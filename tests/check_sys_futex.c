@@ -45,6 +45,11 @@ long sys_native(struct thread *th)
 	return 4712;
 }
 
+void sched_boost(struct thread *of, int priority)
+{
+	co_set_priority(&of->co, priority, false);
+}
+
 struct thread *thread_by_tid(int tid)
 {
 	list_for_each (l, co_registry()) {

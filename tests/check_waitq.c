@@ -72,6 +72,31 @@ START_TEST(first_come)
 }
 END_TEST
 
+/* Also when they are moved to another queue. */
+START_TEST(priorities)
+{
+	static const uint8_t priority[] = {0, 5, 9, 5, 0, 1};
+	static const int order[] = {2, 1, 3, 5, 0, 4};
+	struct coroutine *co[6];
+
+	for (int i = 0; i < 6; i++) {
+		co[i] = waiter(1000, ALL);
+		waitq_cancel(co[i]);
+		co[i]->priority = priority[i];
+		wait_queue(co[i], 1000, ALL);
+	}
+	if (_i) {
+		waitq_cancel(co[5]);
+		wait_queue(co[5], 2000, ALL);
+		ck_assert_uint_eq(waitq_requeue(1000, 2000, 6), 5);
+	}
+	for (int i = 0; i < 6; i++) {
+		ck_assert_ptr_eq(waitq_first(_i ? 2000 : 1000), co[order[i]]);
+		waitq_cancel(co[order[i]]);
+	}
+}
+END_TEST
+
 START_TEST(bitset)
 {
 	struct coroutine *a = waiter(8, 1), *b = waiter(8, 2), *c = waiter(8, 5), *d = waiter(8, 1);
@@ -328,6 +353,7 @@ int main(void)
 	TCase *tests = unit_begin("waitq", 20, tasks_setup);
 
 	tcase_add_test(tests, first_come);
+	tcase_add_loop_test(tests, priorities, 0, 2);
 	tcase_add_test(tests, bitset);
 	tcase_add_test(tests, cancel);
 	tcase_add_test(tests, requeue);

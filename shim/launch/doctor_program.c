@@ -37,7 +37,7 @@ static const struct {
 		   "runs under copatch"},
 	{"pkey_set", "protection keys that one thread sets hold for all"},
 	{"pthread_setaffinity_np", "the affinity of threads does not bind"},
-	{"pthread_setschedparam", "priorities of threads do not bind"},
+	{"pthread_setschedparam", "priorities of threads hold among themselves alone"},
 	{"seccomp_load", "a seccomp filter that forbids epoll or timerfd calls would end it"},
 	{"setns", "a namespace that one thread enters holds for all"},
 	{"unshare", "a namespace that one thread enters holds for all"},
