@@ -255,7 +255,7 @@ static void tell(struct watch_report *r)
 {
 	struct view v = {.place = NOT_SEEN};
 	struct unwind u;
-	struct thread th;
+	struct thread th = {.tid = 0};
 	char name[24];
 
 	look(r, &v);

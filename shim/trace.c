@@ -10,10 +10,9 @@
 #include "log.h"
 #include "report.h"
 #include "sys.h"
+#include "trace_clock.h"
 
-#define EVENT_MAX   1024
-#define CALIBRATION 2000000   /* ns */
-#define SETTLE      100000000 /* ns: time enough to know the counter better */
+#define EVENT_MAX 1024
 
 static const char *const causes[PARK_CAUSES] = {"fd", "time", "queue", "helper", "signal", "yield"};
 
@@ -21,10 +20,6 @@ static struct {
 	char path[4096];
 	uint64_t limit;
 	bool on, open;
-	/* Time-stamp counts to nanoseconds: the clock at `tsc` showed `ns`. */
-	uint64_t tsc, ns, first_tsc, first_ns;
-	uint64_t ns_per_count; /* times 2^32 */
-	uint64_t settle;       /* count at which this is looked at again */
 } trace;
 
 /* One or several events; and what is the same in all of a thread's. */
@@ -133,65 +128,6 @@ static void put_name(struct text *t, const char name[16])
 		while (n--)
 			*t->at++ = (char)s[i++];
 	}
-}
-
-/* The counter and the clock at one moment, as far as nobody comes in between. */
-static void read_clocks(uint64_t *tsc, uint64_t *ns)
-{
-	uint64_t least = ~0UL;
-
-	*tsc = *ns = 0;
-	for (int i = 0; i < 10; i++) {
-		uint64_t before = __builtin_ia32_rdtsc(), now = time_now(CLOCK_MONOTONIC);
-		uint64_t after = __builtin_ia32_rdtsc();
-
-		if (after - before >= least)
-			continue;
-		least = after - before;
-		*tsc = before + least / 2;
-		*ns = now;
-	}
-}
-
-static uint64_t to_ns(uint64_t tsc)
-{
-	/* A run may have begun before the counter was last looked at. */
-	return trace.ns +
-	       (uint64_t)((__int128)(int64_t)(tsc - trace.tsc) * (__int128)trace.ns_per_count >>
-			  32);
-}
-
-static void set_scale(uint64_t tsc, uint64_t ns)
-{
-	trace.ns_per_count = (uint64_t)(((unsigned __int128)(ns - trace.first_ns) << 32) /
-					(tsc - trace.first_tsc));
-	trace.settle = tsc + (uint64_t)(((unsigned __int128)SETTLE << 32) / trace.ns_per_count);
-}
-
-static void calibrate(void)
-{
-	uint64_t tsc, ns;
-
-	read_clocks(&trace.first_tsc, &trace.first_ns);
-	do
-		read_clocks(&tsc, &ns);
-	while (ns - trace.first_ns < CALIBRATION);
-	trace.tsc = trace.first_tsc;
-	trace.ns = trace.first_ns;
-	set_scale(tsc, ns);
-}
-
-/* The longer the measure the better; what has been written never changes its place. */
-static void settle(uint64_t now)
-{
-	uint64_t tsc, ns;
-
-	if (now < trace.settle)
-		return;
-	read_clocks(&tsc, &ns);
-	trace.ns = to_ns(tsc);
-	trace.tsc = tsc;
-	set_scale(tsc, ns);
 }
 
 static void stop(int err)
@@ -333,10 +269,10 @@ static void left(struct coroutine *co, uint64_t began, uint64_t now)
 
 	if (!ready())
 		return;
-	settle(now);
-	to = to_ns(now);
+	trace_clock_settle(now);
+	to = trace_clock_ns(now);
 	start(&t, th);
-	put_run(&t, th, to_ns(began), to);
+	put_run(&t, th, trace_clock_ns(began), to);
 	if (!co->runnable)
 		put_wait(&t, th, to);
 	write_out(&t);
@@ -346,7 +282,7 @@ void trace_wanted(const char *path, uint64_t limit)
 {
 	size_t n = 0;
 
-	for (; path[n] && n < sizeof(trace.path) - 1; n++)
+	for (; n < sizeof(trace.path) - 1 && path[n]; n++)
 		trace.path[n] = path[n];
 	trace.limit = limit;
 }
@@ -356,7 +292,7 @@ void trace_start(void)
 	if (!trace.path[0])
 		return;
 	trace.on = true;
-	calibrate();
+	trace_clock_start();
 	sched_hooks.left = left;
 	(void)ready();
 }
@@ -369,7 +305,7 @@ void trace_thread_begins(const struct thread *th, const struct thread *by)
 		return;
 	put_names(th, false);
 	start(&t, th);
-	begin_at(&t, 'i', to_ns(__builtin_ia32_rdtsc()));
+	begin_at(&t, 'i', trace_clock_ns(__builtin_ia32_rdtsc()));
 	PUT(&t, ",\"s\":\"t\",\"name\":\"begins\",\"args\":{\"by\":");
 	put_number(&t, (uint64_t)by->tid);
 	PUT(&t, "}}");
@@ -378,13 +314,13 @@ void trace_thread_begins(const struct thread *th, const struct thread *by)
 
 void trace_thread_ends(struct thread *th)
 {
-	uint64_t now = to_ns(__builtin_ia32_rdtsc());
+	uint64_t now = trace_clock_ns(__builtin_ia32_rdtsc());
 	struct text t;
 
 	if (!ready())
 		return;
 	start(&t, th);
-	put_run(&t, th, to_ns(co_began()), now);
+	put_run(&t, th, trace_clock_ns(co_began()), now);
 	begin_at(&t, 'i', now);
 	PUT(&t, ",\"s\":\"t\",\"name\":\"ends\"}");
 	write_out(&t);
@@ -406,7 +342,8 @@ void trace_end(void)
 		return;
 	if (co) {
 		start(&t, thread_of(co));
-		put_run(&t, thread_of(co), to_ns(co_began()), to_ns(__builtin_ia32_rdtsc()));
+		put_run(&t, thread_of(co), trace_clock_ns(co_began()),
+			trace_clock_ns(__builtin_ia32_rdtsc()));
 		write_out(&t);
 	}
 	trace.on = false;

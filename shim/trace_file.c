@@ -115,7 +115,7 @@ static long find_end(int fd)
 {
 	char expected[64] = HEAD, head[64];
 	size_t n = sizeof(HEAD) - 1;
-	struct stat st;
+	struct stat st = {0};
 	long end;
 
 	n += put_pid(expected + n);
@@ -169,7 +169,7 @@ static int open_either(const char *path, long *end)
 
 	if (fd != -EEXIST)
 		return fd;
-	while (path[n] && n < 4096) {
+	while (n < 4096 && path[n]) {
 		name[n] = path[n];
 		n++;
 	}

@@ -101,8 +101,8 @@ static const char *take_mapping(const char *p, uint64_t *begin, uint64_t *end, u
 
 static bool read_headers(uint64_t base, struct unwind_object *o)
 {
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
+	Elf64_Ehdr eh = {0};
+	Elf64_Phdr ph = {0};
 	uint64_t unwind = 0;
 	bool loaded = false;
 
@@ -142,7 +142,7 @@ bool unwind_object(uint64_t ip, struct unwind_object *o)
 			continue;
 		if (!offset && !same(path, o->path)) {
 			base = begin;
-			while (path[n] && n < sizeof(o->path) - 1) {
+			while (n < sizeof(o->path) - 1 && path[n]) {
 				o->path[n] = path[n];
 				n++;
 			}
@@ -162,8 +162,8 @@ static bool read_at(int fd, uint64_t at, void *to, size_t n)
 /* Local names too, where they were not stripped. */
 static bool find_symbols(int fd, Elf64_Shdr *symbols, Elf64_Shdr *strings)
 {
-	Elf64_Ehdr eh;
-	Elf64_Shdr sh;
+	Elf64_Ehdr eh = {0};
+	Elf64_Shdr sh = {0};
 	bool found = false;
 
 	if (!read_at(fd, 0, &eh, sizeof(eh)) || memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
@@ -184,7 +184,7 @@ static bool find_symbols(int fd, Elf64_Shdr *symbols, Elf64_Shdr *strings)
 
 static bool search(int fd, uint64_t at, const Elf64_Shdr *symbols, Elf64_Sym *best)
 {
-	Elf64_Sym chunk[CHUNK];
+	Elf64_Sym chunk[CHUNK] = {0};
 	uint64_t count = symbols->sh_size / sizeof(*chunk);
 	bool found = false;
 
@@ -214,7 +214,7 @@ bool unwind_name(const char *path, uint64_t at, char name[64], uint64_t *offset)
 			   O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	Elf64_Shdr symbols = {0}, strings = {0};
 	Elf64_Sym best = {0};
-	struct stat st;
+	struct stat st = {0};
 	bool found;
 	long n = 0;
 

@@ -152,7 +152,7 @@ static void merge_spans(struct trace_model *m)
 
 		for (uint32_t t = 0; t < m->threads; t++)
 			m->thread[t].span = TRACE_NONE;
-		for (uint32_t i = 0; i < m->spans; i++) {
+		for (uint32_t i = 0; m->span && i < m->spans; i++) {
 			struct trace_span s = m->span[i], *last;
 			struct trace_thread *th = &m->thread[s.thread];
 
