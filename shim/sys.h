@@ -64,6 +64,10 @@ void futex_wake_address(uint64_t address, unsigned n);
 long futex_hand_over(uint64_t address, uint32_t flags);
 /* A process that shares our memory may wait for private futexes too, natively. */
 extern bool futex_mirror;
+/* futex_shared.c: words that other processes can see; a deadline is in the call. */
+long futex_wait_shared(struct thread *th);
+long futex_lock_pi_shared(struct thread *th, bool try);
+long futex_unlock_pi_shared(struct thread *th);
 /* sys_proc.c: the two kinds of clone that make a process. */
 long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
 	       uint64_t child_tid, uint64_t tls);

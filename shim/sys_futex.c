@@ -336,14 +336,38 @@ static long unlock_pi(struct thread *th)
 	return err;
 }
 
+static long shared(struct thread *th, int op)
+{
+	long err = 0;
+
+	switch (op) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		return futex_wait_shared(th);
+	case FUTEX_LOCK_PI:
+		th->call.arg[1] |= FUTEX_CLOCK_REALTIME;
+		/* fall through */
+	case FUTEX_LOCK_PI2:
+		err = arm_timeout(th, true);
+		/* fall through */
+	case FUTEX_TRYLOCK_PI:
+		return err ? err : futex_lock_pi_shared(th, op == FUTEX_TRYLOCK_PI);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi_shared(th);
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		return -ENOSYS;
+	default:
+		return sys_native(th);
+	}
+}
+
 long sys_futex(struct thread *th)
 {
 	int op = (int)th->call.arg[1] & FUTEX_CMD_MASK;
-	if (is_shared(th)) {
-		if (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET)
-			return sys_by_helper(th, false);
-		return sys_native(th);
-	}
+
+	if (is_shared(th))
+		return shared(th, op);
 	switch (op) {
 	case FUTEX_WAIT:
 		return wait(th, MATCH_ALL, false);

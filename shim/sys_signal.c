@@ -6,6 +6,7 @@
 #include "../scheduler/raw.h"
 #include "signals.h"
 #include "sys.h"
+#include "tid.h"
 #include "usercopy.h"
 
 #define NS 1000000000UL
@@ -185,7 +186,7 @@ static long send(struct thread *th, int tgid, int tid, int sig, const siginfo_t 
 	struct thread *to = tid > 0 ? thread_by_tid(tid) : NULL;
 
 	if (!to)
-		return tid > 1 << 22 ? -ESRCH : sys_native(th);
+		return tid >= TID_FIRST ? -ESRCH : sys_native(th);
 	if (tgid && tgid != process_id)
 		return -ESRCH;
 	if (sig < 0 || sig > 64)

@@ -11,15 +11,9 @@
 #include "signals.h"
 #include "stacks.h"
 #include "sys.h"
+#include "tid.h"
 #include "trace.h"
 #include "usercopy.h"
-
-/*
- * The kernel's ids end at 2^22 (PID_MAX_LIMIT, linux/threads.h), futex words have 30 bits for
- * them: ours lie in between, so that one look tells them apart.
- */
-#define FIRST_TID (1 << 22)
-#define LAST_TID  FUTEX_TID_MASK
 
 #define CLONE_ARGS_MAX 4096 /* copy_clone_args_from_user in kernel/fork.c: a page */
 
@@ -31,8 +25,6 @@
 
 int process_id;
 
-static int last_tid = FIRST_TID;
-static bool wrapped; /* ids may be taken already */
 static int main_exit_code;
 
 /*
@@ -90,20 +82,10 @@ struct thread *thread_by_tid(int tid)
 	return NULL;
 }
 
-static int new_tid(void)
-{
-	do {
-		if (++last_tid >= LAST_TID) {
-			last_tid = FIRST_TID + 1;
-			wrapped = true;
-		}
-	} while (wrapped && thread_by_tid(last_tid));
-	return last_tid;
-}
-
 void thread_after_fork(struct thread *th)
 {
 	process_id = (int)raw0(__NR_getpid);
+	tid_after_fork();
 	th->tid = process_id;
 	th->robust_head = 0; /* as copy_process in kernel/fork.c */
 	th->clear_tid = 0;
@@ -129,11 +111,12 @@ static long new_thread(struct thread *parent, const struct birth *b)
 	if (!co)
 		return -EAGAIN;
 	th = thread_of(co);
-	tid = (uint32_t)(th->tid = new_tid());
+	tid = (uint32_t)(th->tid = tid_new());
 	/* Before the child can run: it may look at once. */
 	if ((b->flags & CLONE_PARENT_SETTID && user_put(b->parent_tid, tid)) ||
 	    (b->flags & CLONE_CHILD_SETTID && user_put(b->child_tid, tid))) {
 		signal_thread_init(th, parent);
+		tid_free(th->tid);
 		co_free(co);
 		return -EFAULT;
 	}
@@ -291,6 +274,7 @@ long sys_exit(struct thread *th)
 	trace_thread_ends(th);
 	signal_thread_exit(th);
 	affinity_leave(th);
+	tid_free(th->tid);
 	co_free(&th->co);
 	return 0;
 }

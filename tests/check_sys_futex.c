@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: futex on private words, beside what the kernel says to the same. */
-/* OBJS: shim/sys_futex.o shim/usercopy_x86_64.o SCHEDULER */
+/* OBJS: shim/sys_futex.o shim/futex_shared.o shim/tid.o shim/usercopy_x86_64.o SCHEDULER */
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
@@ -29,6 +29,8 @@ bool memory_shared(uint64_t address)
 	(void)address;
 	return is_shared_memory;
 }
+
+int process_id = 4711;
 
 long sys_by_helper(struct thread *th, bool bounded)
 {
