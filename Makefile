@@ -198,7 +198,7 @@ DEST = $(DESTDIR)$(PREFIX)
 GDB_SCRIPT = $(DEST)/share/gdb/auto-load$(PREFIX)/lib/copatch/libcopatch.so-gdb.py
 install: all
 	install -D -m 755 $(BUILD)/copatch '$(DEST)/bin/copatch'
-	install -D -m 755 $(BUILD)/libcopatch.so '$(DEST)/lib/copatch/libcopatch.so'
+	install -D -m 644 $(BUILD)/libcopatch.so '$(DEST)/lib/copatch/libcopatch.so'
 	install -D -m 755 $(BUILD)/copatch-eyes '$(DEST)/lib/copatch/copatch-eyes'
 	install -D -m 644 shim/copatch.1 '$(DEST)/share/man/man1/copatch.1'
 	install -D -m 644 shim/copatch-gdb.py '$(GDB_SCRIPT)'
