@@ -218,7 +218,7 @@ deb: deb-setup
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/deb PREFIX=/usr DESTDIR=$(BUILD)/deb/root \
 		CFLAGS='-O2 -g -ffile-prefix-map=$(CURDIR)=.' install >/dev/null
 	$(Q)./packaging/deb.sh $(VERSION) $(BUILD)/deb/root $(DEB)
-	@echo "made $(DEB): apt-get install ./$(DEB)"
+	@echo "made $(DEB): install it with apt-get install"
 
 SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c shim/eyes/*.c)
 analyze: $(BUILD)/sys_names.h

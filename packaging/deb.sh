@@ -15,8 +15,11 @@ doc=$root/usr/share/doc/copatch
 export SOURCE_DATE_EPOCH LC_ALL=C
 maintainer="${DEBFULLNAME:-the copatch authors} <${DEBEMAIL:-copatch@copatch.invalid}>"
 
-find "$root/usr" -type f \( -name copatch -path '*/bin/*' -o -name copatch-eyes -o -name 'lib*.so*' \) \
-	-exec strip --strip-unneeded --remove-section=.comment --remove-section=.note {} +
+# Programs and libraries, whatever they are called.
+binaries=$(find "$(cd "$root" && pwd)/usr" -type f \( -perm -100 -o -name 'lib*.so*' \) \
+	-exec sh -c '[ "$(head -c 4 "$1" | tail -c 3)" = ELF ]' sh {} \; -print)
+# shellcheck disable=SC2086 # a list of files
+strip --strip-unneeded --remove-section=.comment --remove-section=.note $binaries
 find "$root/usr/share/man" -type f -exec gzip -9n {} +
 install -d "$doc" "$root/DEBIAN"
 sed -e "s/@COPYRIGHT@/$(sed -n 's/^Copyright (c) //p' "$here/../LICENSE")/" -e '/@LICENSE@/d' \
@@ -37,8 +40,6 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/debian"
 printf 'Source: copatch\n\nPackage: copatch\nArchitecture: amd64\n' >"$scratch/debian/control"
-binaries=$(cd "$root" && find "$PWD/usr" -type f \
-	\( -path '*/bin/copatch' -o -name copatch-eyes -o -name 'lib*.so' \))
 # shellcheck disable=SC2086 # a list of files
 depends=$(cd "$scratch" && dpkg-shlibdeps -O $binaries 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 zydis=$(dpkg-query -W -f '${Depends}' libzydis-dev | grep -o 'libzydis[0-9.]*' | head -n 1)
