@@ -197,6 +197,7 @@ END_TEST
 static bool read_endless(struct eyes_process *p, uint64_t at, void *to, size_t n)
 {
 	uint64_t link[2];
+	int tid = at & 4096 ? 7 : 0; /* some of them are being born */
 
 	if (n != p->reg.thread_size)
 		return read_memory(p, at, to, n);
@@ -205,6 +206,7 @@ static bool read_endless(struct eyes_process *p, uint64_t at, void *to, size_t n
 	link[1] = at == AT + SIZE ? AT + p->reg.where[REG_ALL].at
 				  : at - 4096 + p->reg.where[REG_LINK].at;
 	memcpy((char *)to + p->reg.where[REG_LINK].at, link, sizeof(link));
+	memcpy((char *)to + p->reg.where[REG_TID].at, &tid, sizeof(tid));
 	return true;
 }
 
@@ -218,7 +220,7 @@ START_TEST(ends_where_the_list_does_not)
 	p.read = read_endless;
 	ck_assert_int_eq(eyes_look(&p, &s), 0);
 	ck_assert(s.torn);
-	ck_assert_uint_gt(s.count, 1000000);
+	ck_assert_uint_gt(s.count, 500000);
 	ck_assert_uint_lt(s.count, 2000000);
 	eyes_forget(&s);
 }

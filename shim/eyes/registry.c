@@ -298,11 +298,11 @@ static bool walk(struct look *l, int *err)
 
 	l->s->count = 0;
 	memcpy(&at, l->carrier + where(&l->p->reg, REG_ALL)->at, 8);
-	while (at != head) {
+	for (size_t steps = 0; at != head; steps++) {
 		uint64_t ends[2]; /* struct list */
 		int tid;
 
-		if (l->s->count == COUNT_MAX || at < link->at ||
+		if (steps == COUNT_MAX || at < link->at ||
 		    !l->p->read(l->p, at - link->at, l->thread, l->p->reg.thread_size))
 			return false;
 		memcpy(ends, l->thread + link->at, sizeof(ends));
