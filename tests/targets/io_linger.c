@@ -22,7 +22,7 @@ static void *closes(void *arg)
 static void *ticks_on(void *arg T_UNUSED)
 {
 	while (!over) {
-		t_nap(5);
+		t_nap(1);
 		ticks++;
 	}
 	return NULL;

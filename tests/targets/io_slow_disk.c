@@ -151,7 +151,7 @@ static pid_t mount_it(void)
 static void *ticks_on(void *arg T_UNUSED)
 {
 	while (!over) {
-		t_nap(5);
+		t_nap(1);
 		ticks++;
 	}
 	return NULL;
