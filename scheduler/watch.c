@@ -19,7 +19,12 @@
 
 #define STACK_SIZE (64UL << 10)
 #define NS         1000000000UL
-#define ANSWER     50000000 /* nanoseconds that the carrier has to answer a signal */
+/*
+ * A signal is answered at once by who has a processor and is not in the kernel: not after so many
+ * nanoseconds of its processor time, or of any.
+ */
+#define ANSWER_CPU 20000000
+#define ANSWER     2000000000UL
 
 static struct {
 	uint64_t limit; /* nanoseconds; 0 off */
@@ -53,12 +58,13 @@ static bool waits_for_events(const struct carrier *ca)
 
 bool watch_registers(struct watch_report *r, greg_t regs[NGREG])
 {
-	uint64_t until = time_now(CLOCK_MONOTONIC) + ANSWER;
+	uint64_t until = time_now(CLOCK_MONOTONIC) + ANSWER, cpu = carrier_cpu() + ANSWER_CPU;
 
 	__atomic_store_n(&watch.ask, 1, __ATOMIC_SEQ_CST);
 	raw3(__NR_tgkill, raw0(__NR_getpid), r->carrier, OWN_SIGNAL);
-	while (watch.ask == 1 && time_now(CLOCK_MONOTONIC) < until)
-		sleep_on(&watch.ask, 1, ANSWER / 10);
+	while (watch.ask == 1 && time_now(CLOCK_MONOTONIC) < until && carrier_cpu() < cpu)
+		sleep_on(&watch.ask, 1, ANSWER_CPU / 4);
+	r->starved = carrier_cpu() < cpu;
 	if (__atomic_exchange_n(&watch.ask, 0, __ATOMIC_SEQ_CST) != 2)
 		return false;
 	memcpy(regs, watch.regs, sizeof(watch.regs));
@@ -77,7 +83,7 @@ bool watch_signal(const ucontext_t *uc)
 
 static _Noreturn void watch_main(void *arg)
 {
-	unsigned long seen = 0;
+	unsigned long seen = ~0UL;
 	uint64_t since = 0, cpu = 0, last = 0, period = watch.limit / 4;
 	bool told = true;
 
@@ -89,15 +95,18 @@ static _Noreturn void watch_main(void *arg)
 		unsigned long switches = *(volatile unsigned long *)&sched_stats.switches;
 		uint64_t now = time_now(CLOCK_MONOTONIC);
 
-		/* Who was late himself, or stopped with the whole process, has no say. */
-		if (switches != seen || waits_for_events(watch.ca) || now - last > watch.limit) {
+		if (switches != seen || waits_for_events(watch.ca)) {
 			seen = switches;
 			since = now;
 			cpu = carrier_cpu();
 			told = false;
+		} else if (now - last > watch.limit + NS) {
+			/* The whole process was stopped: that was nobody's doing. */
+			since = now;
+			cpu = carrier_cpu();
 		} else if (!told && now - since >= watch.limit) {
 			struct watch_report r = {watch.ca->current, watch.carrier, now - since,
-						 carrier_cpu() - cpu};
+						 carrier_cpu() - cpu, false};
 
 			told = true;
 			sched_hooks.blocked(&r);

@@ -15,6 +15,7 @@ struct watch_report {
 	int carrier;          /* the kernel's id of the carrier */
 	uint64_t ns;
 	uint64_t cpu_ns; /* of processor time meanwhile */
+	bool starved;    /* after watch_registers has failed: it had no processor to answer on */
 };
 
 /*

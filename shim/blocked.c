@@ -231,6 +231,11 @@ static void print_place(const struct view *v, const struct watch_report *r, cons
 			 tid, name, v->channel[0] ? ", in " : "", v->channel);
 		break;
 	case NOT_SEEN:
+		if (r->starved) {
+			log_line(LOG_ERROR, "no switch for %u ms: %s%d%s waits for a processor", ms,
+				 who, tid, name);
+			break;
+		}
 		log_line(LOG_ERROR, "no switch for %u ms: %s%d%s is at work in the kernel%s%s", ms,
 			 who, tid, name, v->nr < 0 ? "" : ", at ",
 			 v->nr < 0 ? "" : report_call_name(v->nr));
@@ -272,6 +277,8 @@ static void tell(struct watch_report *r)
 	}
 	copy_name(name, th.name);
 	print_place(&v, r, "", th.tid, name);
+	if (v.place == NOT_SEEN && r->starved)
+		return; /* nobody knows where it was taken off */
 	begin_stack(&u, &th.co, &v);
 	print_stack(&u);
 }
