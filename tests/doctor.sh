@@ -84,7 +84,7 @@ usage_tests() {
 	same machine-files "$(ulimit -Sn), at most $(ulimit -Hn) (RLIMIT_NOFILE)" \
 		"$(fact 'open files' | sed 's/no limit/unlimited/g')"
 	same machine-mappings "$(cat /proc/sys/vm/max_map_count) (vm.max_map_count)" \
-		"$(fact mappings | sed 's/;.*//')"
+		"$(fact mappings | sed 's/:.*//')"
 	if [ -e /dev/full ]; then
 		"$copatch" doctor true >/dev/full 2>err
 		same full-disk "125 copatch: cannot write to stdout" "$? $(cat err)"

@@ -167,6 +167,6 @@ void options_print_help(void)
 			(void)snprintf(option_text, sizeof(option_text), "--%s%s%s", option->name,
 				       option->words ? " " : "",
 				       option->words ? option->words : "");
-		printf("  %-24s  %-14s  %s\n", option_text, option->env, option->help);
+		printf("  %-24s  %-22s  %s\n", option_text, option->env, option->help);
 	}
 }
