@@ -130,8 +130,8 @@ bool disk_remote(unsigned major, unsigned minor)
 
 static enum disk find_out(int fd)
 {
-	struct statx st;
-	struct statfs fs;
+	struct statx st = {0};
+	struct statfs fs = {0};
 
 	if (raw5(__NR_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st))
 		return DISK_LOCAL;
