@@ -6,7 +6,8 @@
 
 #include "eyes.h"
 
-#define PAGE 4096UL
+#define PAGE  4096UL
+#define NAMES 4096
 
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_linux_proc_find_elf,
@@ -21,6 +22,9 @@ static struct {
 	uint64_t page_at; /* a page of its stack, since they are read word by word */
 	unsigned char page[PAGE];
 } now;
+
+/* A look-up goes through all symbols of a file, and many threads stand at the same place. */
+static struct eyes_frame names[NAMES];
 
 static bool read_live(uint64_t at, void *to, size_t n)
 {
@@ -108,12 +112,13 @@ bool frames_open(struct eyes_process *p)
 
 void frames_close(void)
 {
+	memset(names, 0, sizeof(names));
 	if (now.dwfl)
 		dwfl_end(now.dwfl);
 	now.dwfl = NULL;
 }
 
-static void name_it(uint64_t at, struct eyes_frame *frame)
+static void look_up(uint64_t at, struct eyes_frame *frame)
 {
 	Dwfl_Module *module = dwfl_addrmodule(now.dwfl, at);
 	const char *file, *slash;
@@ -127,7 +132,19 @@ static void name_it(uint64_t at, struct eyes_frame *frame)
 	slash = file ? strrchr(file, '/') : NULL;
 	frame->file = slash ? slash + 1 : file;
 	frame->function = dwfl_module_addrinfo(module, at, &offset, &sym, NULL, NULL, NULL);
-	frame->offset += frame->function ? offset : at - begin;
+	frame->offset = frame->function ? offset : at - begin;
+}
+
+static void name_it(uint64_t at, struct eyes_frame *frame)
+{
+	struct eyes_frame *known = &names[(at ^ at >> 12) % NAMES];
+
+	if (known->ip != at) {
+		memset(known, 0, sizeof(*known));
+		look_up(at, known);
+		known->ip = at;
+	}
+	*frame = *known;
 }
 
 void frame_of_address(uint64_t at, struct eyes_frame *frame)
