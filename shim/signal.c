@@ -110,6 +110,37 @@ void signal_hand_back(uint64_t set)
 	}
 }
 
+void signal_before_exec(const struct thread *th)
+{
+	list_for_each (l, &th->pending.entries) {
+		siginfo_t *info = &container_of(l, struct entry, link)->info;
+
+		raw4(__NR_rt_tgsigqueueinfo, process_id, process_id, info->si_signo, info);
+	}
+	list_for_each (l, &process_pending.entries) {
+		siginfo_t *info = &container_of(l, struct entry, link)->info;
+
+		raw3(__NR_rt_sigqueueinfo, process_id, info->si_signo, info);
+	}
+}
+
+static void take_out(const struct signal_queue *q)
+{
+	static const struct timespec none;
+
+	list_for_each (l, &q->entries) {
+		uint64_t bit = SIGBIT(container_of(l, struct entry, link)->info.si_signo);
+
+		raw4(__NR_rt_sigtimedwait, &bit, 0, &none, 8);
+	}
+}
+
+void signal_exec_failed(const struct thread *th)
+{
+	take_out(&th->pending);
+	take_out(&process_pending);
+}
+
 static void enqueue(struct signal_queue *q, const siginfo_t *info)
 {
 	struct entry *e;

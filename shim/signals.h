@@ -56,6 +56,12 @@ bool signal_ignored(int sig);
 bool signal_queue_full(int sig);
 /* Drops every pending one. */
 void signal_discard(int sig);
+/*
+ * What is pending for the thread and the process is put into the kernel's queues too, where exec
+ * leaves it for the new program; and is taken out again where exec fails.
+ */
+void signal_before_exec(const struct thread *th);
+void signal_exec_failed(const struct thread *th);
 /* In the kernel's queue from now on, if somebody waits there and no thread wants it. */
 void signal_hand_back(uint64_t set);
 

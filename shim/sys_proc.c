@@ -167,8 +167,10 @@ static long exec(struct thread *th)
 	long err;
 
 	sigreal_before_exec(th->mask);
+	signal_before_exec(th);
 	err = raw5(th->call.nr, th->call.arg[0], th->call.arg[1], th->call.arg[2], th->call.arg[3],
 		   th->call.arg[4]);
+	signal_exec_failed(th);
 	sigreal_after_exec();
 	return err;
 }
