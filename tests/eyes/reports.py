@@ -7,6 +7,7 @@ import os
 import random
 import re
 import stat
+import time
 
 from harness import Skip, case, check, copatch
 from traces import events, folder, kinds, traced
@@ -192,12 +193,14 @@ def browser(where):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.binary_location = "/usr/bin/chromium"
-    try:
-        return webdriver.Chrome(service=Service("/usr/bin/chromedriver"),
-                                options=options)
-    except Exception as error:      # whatever keeps it from starting
-        raise Skip(f"chromium does not start: "
-                   f"{str(error).splitlines()[0]}") from error
+    for attempt in range(3):        # a busy machine is late, not unable
+        try:
+            return webdriver.Chrome(service=Service("/usr/bin/chromedriver"),
+                                    options=options)
+        except Exception as error:  # whatever keeps it from starting
+            why = str(error).splitlines()[0]
+            time.sleep(attempt)
+    raise Skip(f"chromium does not start: {why}")
 
 
 class Page:
