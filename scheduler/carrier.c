@@ -12,7 +12,7 @@
 
 #define STACK_SIZE (256UL << 10)
 /*
- * After so many calls and switches the loop is looked at, so that I/O and timers never starve;
+ * At a switch, or after so many calls, the loop is looked at, so that I/O and timers never starve;
  * but not twice in so many time-stamp counts, about 1 ms: a look costs as much as ten switches,
  * and shows once more what those who are about to run have been woken for.
  */
@@ -20,6 +20,10 @@
 #define LOOK_AGAIN 2500000
 /* So long, about 10 ms, those who compute wait for others who do not. */
 #define HOGS_WAIT 25000000
+/* Who has spun once is taken to do so again until it has parked so many times without. */
+#define SPUN 16
+/* Who makes no call between so many ticks and one more spins, or computes. */
+#define QUIET 2
 
 #define SET_GS 0x1001 /* asm/prctl.h */
 #define SET_FS 0x1002
@@ -227,6 +231,8 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 		if (result == BLOCKED) {
 			co->again = again;
 			co->hog &= ca->slice_used != 0; /* it has computed again */
+			co->called = true;
+			co->spun -= co->spun > 0;
 			co_save_vector(co);
 			sched_stats.parks[co->parked_by]++;
 			return false;
@@ -247,6 +253,16 @@ static _Noreturn void run_text(struct coroutine *co)
 	if (!co->live_vector)
 		vector_load(co);
 	co_resume();
+}
+
+/* Program text is about to go on: how soon is a timer to look at what it does? */
+static void begin_slice(struct carrier *ca, struct coroutine *co)
+{
+	ca->short_slice = false;
+	if (co->spun && !carrier_idle(ca))
+		ca->short_slice = preempt_short(co);
+	if (co->hog && !ca->short_slice)
+		preempt_fine();
 }
 
 static void look(struct carrier *ca, bool wait)
@@ -290,7 +306,7 @@ _Noreturn void carrier_run(void)
 		ca->current = NULL;
 		if (ca->attention)
 			sched_hooks.attend();
-		if (carrier_idle(ca) || (++ca->ticks >= TICKS && look_is_due(ca))) {
+		if (carrier_idle(ca) || ca->since - ca->looked > ca->look_again) {
 			look(ca, carrier_idle(ca));
 			cpu_charge(ca, NULL);
 		}
@@ -301,6 +317,7 @@ _Noreturn void carrier_run(void)
 		ca->began = ca->since;
 		co->parked_by = PARK_OTHER;
 		ca->ticked = 0;
+		ca->short_slice = ca->short_over = false;
 		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
@@ -308,8 +325,7 @@ _Noreturn void carrier_run(void)
 			leave(ca); /* its wait goes on: `since` stays */
 			continue;
 		}
-		if (co->hog)
-			preempt_fine();
+		begin_slice(ca, co);
 		run_text(co);
 	}
 }
@@ -374,6 +390,7 @@ static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
  */
 static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
+	co->called = true;
 	if (prio_rules(ca, co))
 		return urgent_turn_is_over(ca, co);
 	if (order_state)
@@ -384,8 +401,9 @@ static bool turn_is_over(struct carrier *ca, struct coroutine *co)
 		co_run_last(co);
 		return true;
 	}
-	if ((++ca->ticks < TICKS && !ca->ticked) || ca->alive < 2)
+	if ((++ca->ticks < TICKS && !ca->ticked && !ca->short_over) || ca->alive < 2)
 		return false;
+	ca->short_over = false;
 	if (ca->ticked)
 		slice_is_over(ca, co);
 	co_save_vector(co); /* libev uses vector registers */
@@ -437,6 +455,7 @@ static bool look_after_tick(struct carrier *ca)
 	co_save_vector(ca->current);
 	list_take(&before, &ca->runq);
 	loop_run(ca, false);
+	ca->looked = __builtin_ia32_rdtsc();
 	woken = !list_empty(&ca->runq);
 	list_init(&timely);
 	list_for_each_safe (l, tmp, &ca->runq) {
@@ -451,6 +470,30 @@ static bool look_after_tick(struct carrier *ca)
 	return woken;
 }
 
+/* A timer has fired in program text. True: the current coroutine's turn is over. */
+static bool tick_ends(struct carrier *ca, struct coroutine *co, bool *ended)
+{
+	bool tick = ca->ticked, was_short = ca->short_over, over = false;
+
+	if (tick)
+		co->quiet = co->called ? 0 : co->quiet + (co->quiet < QUIET);
+	/* It has begun to spin, perhaps; it does; or it did, since it makes calls again. */
+	if (was_short || (tick && (co->spun ? co->called : co->quiet == QUIET))) {
+		preempt_patience(co);
+		co->spun = SPUN;
+		co->hog = over = true;
+		ca->short_over = false;
+	}
+	if (tick || was_short)
+		co->called = false;
+	*ended = slice_is_over(ca, co);
+	over |= *ended;
+	/* Short slices end more often than anybody else can have been woken. */
+	if (tick || !was_short || look_is_due(ca))
+		over |= look_after_tick(ca);
+	return over || (co->hog && !list_empty(&ca->runq));
+}
+
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
@@ -461,9 +504,7 @@ _Noreturn void carrier_interrupted(void)
 		sched_hooks.attend();
 		over = true;
 	} else {
-		over = ended = slice_is_over(ca, co);
-		over |= look_after_tick(ca);
-		over |= co->hog && !list_empty(&ca->runq);
+		over = tick_ends(ca, co, &ended);
 	}
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	if (prio_rules(ca, co)) {
@@ -473,8 +514,7 @@ _Noreturn void carrier_interrupted(void)
 		co_run_last(co);
 	}
 	if (!over) {
-		if (co->hog)
-			preempt_fine();
+		begin_slice(ca, co);
 		run_text(co);
 	}
 	sched_stats.preempted++;

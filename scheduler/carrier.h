@@ -54,11 +54,13 @@ struct carrier {
 	uint64_t hog_since;     /* time-stamp count when one of them got on last */
 	struct list all;
 	unsigned long alive;
-	unsigned ticks; /* switches and calls since it was last seen to whether a look is due */
-	uint64_t look_again;      /* counts to wait after that */
-	uint64_t looked;          /* time-stamp count after the last look at the loop */
-	volatile uint32_t ticked; /* of the slice timer, not yet seen to */
-	uint32_t slice_used;      /* ticks since the last switch */
+	unsigned ticks;            /* calls since it was last seen to whether a look is due */
+	uint64_t look_again;       /* counts to wait after that */
+	uint64_t looked;           /* time-stamp count after the last look at the loop */
+	volatile uint32_t ticked;  /* of the slice timer, not yet seen to */
+	uint32_t slice_used;       /* ticks since the last switch */
+	volatile bool short_slice; /* the current coroutine has one: see preempt_short */
+	volatile bool short_over;  /* it has ended, and that was not yet seen to */
 	struct slab coroutines, vectors, vectors_brief, vectors_packed[VECTOR_KINDS];
 
 	/* Part 3b: owned by cputime.c. */
@@ -151,6 +153,14 @@ struct list *order_pick(struct list *from);
 void preempt_start(struct carrier *ca);
 /* Somebody who computes goes on: tick once, soon. */
 void preempt_fine(void);
+/*
+ * A short slice begins. Threads that spin wait for others, which cannot go on meanwhile: whole
+ * slices of it make them right, but slow. So who was seen to compute from one tick to the next
+ * without a call gets short ones while others are runnable. False: it computes after all.
+ */
+bool preempt_short(const struct coroutine *co);
+/* How long is the next one? Longer after each without a call, shorter after each with one. */
+void preempt_patience(struct coroutine *co);
 /* Whether somebody has had a whole slice who has had so many ticks. */
 bool preempt_slice_is_over(uint32_t ticks);
 void preempt_after_fork(void);

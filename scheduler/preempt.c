@@ -14,8 +14,9 @@
 #include "raw.h"
 #include "watch.h"
 
-#define NS   1000000000
-#define TICK 1000000 /* nanoseconds */
+#define NS    1000000000
+#define TICK  1000000 /* nanoseconds */
+#define SHORT 100000  /* the shortest slice of one that spins */
 
 /* With a seed a slice lasts so many ticks. */
 #define SEEDED 1000
@@ -61,7 +62,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 			return;
 	} else {
 		fine_armed = false;
-		if (!this_carrier()->current || !this_carrier()->current->hog)
+		if (this_carrier()->short_slice)
+			this_carrier()->short_over = true;
+		else if (!this_carrier()->current || !this_carrier()->current->hog)
 			return;
 	}
 	if (sched_hooks.tick && sched_hooks.tick(uc))
@@ -116,14 +119,33 @@ void preempt_start(struct carrier *ca)
 	set(tick());
 }
 
-void preempt_fine(void)
+static void set_fine(uint64_t ns)
 {
-	struct itimerspec its = {.it_value = {0, TICK}};
+	struct itimerspec its = {.it_value = {0, (long)ns}};
 
-	if (!armed || fine_armed || fine_timer < 0)
-		return;
 	fine_armed = true;
 	raw4(__NR_timer_settime, fine_timer, 0, &its, 0);
+}
+
+void preempt_fine(void)
+{
+	if (armed && !fine_armed && fine_timer >= 0)
+		set_fine(TICK);
+}
+
+bool preempt_short(const struct coroutine *co)
+{
+	if (!armed || fine_timer < 0 || co->patience >= tick())
+		return false;
+	set_fine(co->patience);
+	return true;
+}
+
+void preempt_patience(struct coroutine *co)
+{
+	uint32_t ns = co->called ? co->patience / 2 : co->patience + co->patience / 4;
+
+	co->patience = ns < SHORT ? SHORT : ns < TICK ? ns : TICK;
 }
 
 /* timer_create(2): the child has none. */

@@ -67,11 +67,15 @@ struct coroutine {
 	uint8_t packed;    /* vector_brief is a vector_packed: its kind, counted from 1 */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
-	uint8_t priority; /* of a real-time policy, 1 to 99; 0 all others */
-	bool round_robin; /* gives way to its equals when its slice ends */
-	bool hog;         /* it computes: it has used up slices and not parked early since */
-	bool notice;      /* see sched_hooks.before_run */
-	uint8_t woke;     /* enum wake, for `again` */
+	uint8_t priority;  /* of a real-time policy, 1 to 99; 0 all others */
+	bool round_robin;  /* gives way to its equals when its slice ends */
+	bool hog;          /* it computes: it has used up slices and not parked early since */
+	bool notice;       /* see sched_hooks.before_run */
+	uint8_t woke;      /* enum wake, for `again` */
+	bool called;       /* it has made a call since a tick was last seen to */
+	uint8_t quiet;     /* ticks in a row without a call between them */
+	uint8_t spun;      /* parks until its slices are no longer short: see preempt_short */
+	uint32_t patience; /* nanoseconds of its next short slice */
 
 	/* Part 3: owned by the wait_* functions. */
 	uint8_t parked_by; /* enum park */

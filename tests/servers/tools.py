@@ -5,7 +5,7 @@ import os
 import random
 
 from clients import digest
-from harness import case, find
+from harness import BUILD, case, find
 
 WORDS = ("carrier", "coroutine", "futex", "kernel", "loop", "needle",
          "signal", "thread", "wait", "wake")
@@ -118,3 +118,17 @@ def graphicsmagick(side):
             side.check_threads(process, 1)
         answers[policy] = (status, digest(process.output()))
     return answers
+
+
+@case("spinning")
+def spinning(side):
+    """Four threads pass a token by spinning: no whole slice for each turn.
+
+    That would be 40 times 10 ms and more of the processor's time.
+    """
+    process, status = side.run([BUILD + "/tests/targets/preempt_spin"])
+    spent = int(process.tail(1)[0].split()[0])
+    side.note(f"{spent} ms of processor time")
+    if side.copatch and spent > 250:
+        raise process.fail("spinning took whole slices")
+    return {"output": process.output(), "exit status": status}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* TIMEOUT: 60 */
 /* LONG: 20 120 */
 /* Fifty threads fork in the middle of others' I/O; the children make threads and do I/O too. */
 #include "../load.h"
@@ -75,7 +76,7 @@ int main(void)
 	pthread_t threads[FORKERS];
 	int good = 0;
 
-	rounds = t_rounds(4);
+	rounds = t_rounds(2);
 	load_start(10);
 	for (intptr_t i = 0; i < FORKERS; i++)
 		threads[i] = t_thread(forks, (void *)i);
