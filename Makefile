@@ -114,12 +114,17 @@ $(BUILD)/sys_names.h:
 $(BUILD)/tests/targets/%: tests/targets/%.c tests/helpers.h tests/load.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -pthread $< -o $@ $(LINK_API) $(call comment,$<,LIBS)
 
 $(BUILD)/tests/targets/%: tests/targets/%.cpp tests/helpers.h tests/load.h
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++17 -O1 -g $(WARN) -pthread $< -o $@ $(call comment,$<,LIBS)
+	$(Q)$(CXX) -std=c++17 -O1 -g $(WARN) -pthread $< -o $@ $(LINK_API) $(call comment,$<,LIBS)
+
+# Programs that include copatch.h.
+API_USERS := $(addprefix $(BUILD)/demo/,yield greenlet) $(filter $(BUILD)/tests/targets/api_%,$(TARGETS))
+$(API_USERS): LINK_API = -Ishim -L$(BUILD) -lcopatch -Wl,-rpath,$(abspath $(BUILD))
+$(API_USERS): $(BUILD)/libcopatch.so shim/copatch.h
 
 $(BUILD)/tests/eyes/%: tests/eyes/%.c tests/helpers.h
 	$(call say,CC,$@)
@@ -134,7 +139,7 @@ $(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/bench.h tests/bench/echo.h
 $(BUILD)/demo/%: demo/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) $< -o $@ $(call comment,$<,LIBS)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) $< -o $@ $(LINK_API) $(call comment,$<,LIBS)
 
 # A unit suite names the objects that it tests: /* OBJS: shim/fdtab.o SCHEDULER */
 objects = $(addprefix $(BUILD)/,$(filter-out SCHEDULER,$(1))) $(if $(filter SCHEDULER,$(1)),$(SCHEDULER))
@@ -163,7 +168,7 @@ demos: all $(DEMOS)
 tests: demos $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
 SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/demos.sh \
-	tests/targets.sh tests/neighbours.sh '$(PYTHON) tests/servers/run.py' \
+	tests/api.sh tests/targets.sh tests/neighbours.sh '$(PYTHON) tests/servers/run.py' \
 	'$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
 
@@ -203,12 +208,21 @@ install: all
 	install -D -m 644 shim/copatch.1 '$(DEST)/share/man/man1/copatch.1'
 	install -D -m 644 shim/copatch-gdb.py '$(GDB_SCRIPT)'
 	install -D -m 644 packaging/copatch.bash '$(DEST)/share/bash-completion/completions/copatch'
+	ln -sf libcopatch.so '$(DEST)/lib/copatch/$(SONAME)'
+	install -D -m 644 shim/copatch.h '$(DEST)/include/copatch.h'
+	install -D -m 644 shim/copatch.3 '$(DEST)/share/man/man3/copatch.3'
+	install -d '$(DEST)/share/pkgconfig'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/copatch.pc.in \
+		>'$(DEST)/share/pkgconfig/copatch.pc'
+	chmod 644 '$(DEST)/share/pkgconfig/copatch.pc'
 
 # Everything that install has put there.
 uninstall:
 	rm -f '$(GDB_SCRIPT)' '$(DEST)/bin/copatch' '$(DEST)/lib/copatch/libcopatch.so' \
 		'$(DEST)/lib/copatch/copatch-eyes' '$(DEST)/share/man/man1/copatch.1' \
-		'$(DEST)/share/bash-completion/completions/copatch'
+		'$(DEST)/share/bash-completion/completions/copatch' \
+		'$(DEST)/lib/copatch/$(SONAME)' '$(DEST)/include/copatch.h' \
+		'$(DEST)/share/man/man3/copatch.3' '$(DEST)/share/pkgconfig/copatch.pc'
 	[ ! -d '$(DEST)/lib/copatch' ] || rmdir --ignore-fail-on-non-empty '$(DEST)/lib/copatch'
 
 # A build of its own: the package's bytes depend neither on this folder nor on config.mak.
@@ -220,7 +234,7 @@ deb: deb-setup
 	$(Q)./packaging/deb.sh $(VERSION) $(BUILD)/deb/root $(DEB)
 	@echo "made $(DEB): install it with apt-get install"
 
-SOURCES = $(wildcard scheduler/*.c shim/*.c shim/launch/*.c shim/eyes/*.c)
+SOURCES = $(wildcard scheduler/*.c shim/*.c shim/api/*.c shim/launch/*.c shim/eyes/*.c)
 analyze: $(BUILD)/sys_names.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppressions-list=tests/cppcheck.txt -D_GNU_SOURCE -D__x86_64__ -I$(BUILD) \
@@ -229,7 +243,7 @@ analyze: $(BUILD)/sys_names.h
 		-D_GNU_SOURCE -I$(BUILD) -DCOPATCH_VERSION='"$(VERSION)"' || exit 1; done
 
 format:
-	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/launch/*.h \
+	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/api/*.h shim/launch/*.h \
 		shim/eyes/*.h tests/*.c)
 
 clean:

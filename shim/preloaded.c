@@ -21,15 +21,15 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static const char *string_of(const struct link_map *lm, ElfW(Sxword) tag, size_t *nth)
+static const char *string_of(const struct link_map *lm, Elf64_Sxword tag, size_t *nth)
 {
 	const char *strings = NULL;
 	size_t left = *nth;
 
-	for (const ElfW(Dyn) *d = lm->l_ld; d->d_tag != DT_NULL; d++)
+	for (const Elf64_Dyn *d = lm->l_ld; d->d_tag != DT_NULL; d++)
 		if (d->d_tag == DT_STRTAB)
 			strings = (const char *)d->d_un.d_ptr;
-	for (const ElfW(Dyn) *d = lm->l_ld; d->d_tag != DT_NULL; d++) {
+	for (const Elf64_Dyn *d = lm->l_ld; d->d_tag != DT_NULL; d++) {
 		if (d->d_tag != tag || left--)
 			continue;
 		++*nth;

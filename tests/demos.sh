@@ -103,6 +103,43 @@ million_tests() {
 	same million-limit 1 "$(grep -cE 'threads-max|pid_max|max_map_count|RLIMIT_NPROC' err)"
 }
 
+yield_tests() {
+	local said how
+
+	said=$(for i in $(seq 11); do printf 'task one: turn %d\ntask two: turn %d\n' "$i" "$i"; done
+		echo both have ended)
+	for how in '' "$build/copatch run"; do
+		# shellcheck disable=SC2086 # the words of the command
+		same "yield ${how:+under copatch}" "0 $said" \
+			"$(timeout -s KILL 60 $how "$build/demo/yield" >out 2>&1; echo "$? $(cat out)")"
+	done
+	refuses yield "$build/demo/yield" 3
+}
+
+greenlet_tests() {
+	local how
+
+	for how in '' "$build/copatch run"; do
+		# shellcheck disable=SC2086 # the words of the command
+		/usr/bin/env bash -c 'TIMEFORMAT=%R; time "$@" >out 2>err' - \
+			timeout -s KILL 60 $how "$build/demo/greenlet" 4 2>took
+		same "greenlet ${how:+under copatch}" \
+			"task one: 1|task two: 2|task one: 3|task two: 4|counted to 4" \
+			"$(paste -sd'|' out err | sed 's/|$//')"
+		holds "greenlet-sleeps ${how:+under copatch}" "$(cat took) >= 1.5 && $(cat took) < 10"
+	done
+	same greenlet-one "task one: 1|counted to 1" \
+		"$(timeout -s KILL 60 "$build/demo/greenlet" 1 | paste -sd'|')"
+	refuses greenlet "$build/demo/greenlet"
+	refuses greenlet "$build/demo/greenlet" 0
+	refuses greenlet "$build/demo/greenlet" -1
+	refuses greenlet "$build/demo/greenlet" 5x
+	refuses greenlet "$build/demo/greenlet" 1 2
+	refuses greenlet "$build/demo/greenlet" 99999999999999999999
+}
+
+yield_tests
+greenlet_tests
 download_tests
 million_tests
 [ "$failures" -eq 0 ]

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unwind.h>
 
@@ -129,6 +130,17 @@ void context_switch_unwind(struct api_thread *th, struct copatch_greenlet *g, st
 	context_swap_call(&from->sp, to->sp, context_unwind);
 }
 
+/* The last one to know a greenlet gives its parent up too, and so on. */
+void greenlet_unref(struct copatch_greenlet *g)
+{
+	while (!greenlet_is_main(g) && !__atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL)) {
+		struct copatch_greenlet *parent = g->parent;
+
+		free(g);
+		g = parent;
+	}
+}
+
 /* On the next stack: what the one before could not do for itself. */
 static int arrive(void)
 {
@@ -160,11 +172,12 @@ _Noreturn void context_leave(struct api_thread *th, struct copatch_greenlet *g, 
 	__builtin_unreachable();
 }
 
-static void call_ended(void *value, bool unwound)
+static _Noreturn void call_ended(void *value, bool unwound)
 {
 	struct context *c = api_own->context;
 
 	c->ended(c, value, unwound);
+	__builtin_unreachable();
 }
 
 /* Called on a new stack by context_entry. Nothing is kept over the call that returns twice. */
@@ -176,7 +189,6 @@ _Noreturn void context_begin(void)
 		call_ended(NULL, true);
 	__pthread_register_cancel(&buf);
 	call_ended(api_own->context->run(api_own->context, api_own->context->first), false);
-	__builtin_unreachable();
 }
 
 int context_prepare(struct api_thread *th, struct context *c)

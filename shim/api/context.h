@@ -47,7 +47,7 @@ struct context {
 	void *first;  /* the value that it begins with */
 	struct stack stack;
 	void *(*run)(struct context *c, void *value); /* what is on it; its result goes to: */
-	void (*ended)(struct context *c, void *value, bool unwound) __attribute__((noreturn));
+	void (*ended)(struct context *c, void *value, bool unwound); /* does not return */
 };
 
 struct copatch_greenlet {
@@ -83,6 +83,12 @@ struct api_thread {
 	struct api_thread *next_free;
 };
 
+/* A main greenlet is part of its thread's record, which is never given back. */
+static inline bool greenlet_is_main(const struct copatch_greenlet *g)
+{
+	return g == &g->thread->main;
+}
+
 /* exceptions.c */
 struct cxa_globals *cxa_find(void); /* the calling thread's; NULL: no C++ here */
 
@@ -98,7 +104,6 @@ extern __thread struct api_thread *api_own __attribute__((tls_model("initial-exe
 /* When a thread ends: all of its greenlets and generators are killed. */
 void greenlets_end(struct api_thread *th);
 void generators_end(struct api_thread *th);
-void greenlet_unref(struct copatch_greenlet *g);
 
 /* stack.c */
 int stack_get(struct api_thread *th, struct stack *s) __attribute__((warn_unused_result));
@@ -106,6 +111,7 @@ void stack_put(struct api_thread *th, struct stack *s);
 void stack_cache_empty(struct api_thread *th);
 
 /* context.c */
+void greenlet_unref(struct copatch_greenlet *g);
 /* Finds what glibc keeps for the calling thread: `forced` and `cleanup`. */
 void context_thread_init(struct api_thread *th);
 /* The context gets a stack, to begin with `run` as soon as it is switched to. */

@@ -6,28 +6,11 @@
 #include "../copatch.h"
 #include "context.h"
 
-/* A main greenlet is part of its thread's record, which is never given back. */
-static bool is_main(const struct copatch_greenlet *g)
-{
-	return g == &g->thread->main;
-}
-
 static struct copatch_greenlet *ref(struct copatch_greenlet *g)
 {
-	if (!is_main(g))
+	if (!greenlet_is_main(g))
 		__atomic_add_fetch(&g->refs, 1, __ATOMIC_RELAXED);
 	return g;
-}
-
-/* The last one to know a greenlet gives its parent up too, and so on. */
-void greenlet_unref(struct copatch_greenlet *g)
-{
-	while (!is_main(g) && !__atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL)) {
-		struct copatch_greenlet *parent = g->parent;
-
-		free(g);
-		g = parent;
-	}
 }
 
 static void die(struct copatch_greenlet *g)
@@ -148,7 +131,7 @@ struct copatch_greenlet *copatch_greenlet_parent(const struct copatch_greenlet *
 
 int copatch_greenlet_set_parent(struct copatch_greenlet *g, struct copatch_greenlet *parent)
 {
-	if (!g || !parent || is_main(g))
+	if (!g || !parent || greenlet_is_main(g))
 		return -EINVAL;
 	if (!api_own || g->thread != api_own || parent->thread != api_own)
 		return -EPERM;
@@ -190,7 +173,7 @@ int copatch_greenlet_kill(struct copatch_greenlet *g)
 	struct api_thread *th = api_thread();
 	int err;
 
-	if (!g || (is_main(g) && g->state != GREENLET_DEAD))
+	if (!g || (greenlet_is_main(g) && g->state != GREENLET_DEAD))
 		return -EINVAL;
 	if (!th)
 		return -ENOMEM;
@@ -216,7 +199,7 @@ int copatch_greenlet_free(struct copatch_greenlet *g)
 {
 	if (!g)
 		return 0;
-	if (is_main(g))
+	if (greenlet_is_main(g))
 		return -EINVAL;
 	if (g->state != GREENLET_DEAD && g->thread != api_own)
 		return -EPERM;
@@ -232,10 +215,8 @@ void greenlets_end(struct api_thread *th)
 		struct copatch_greenlet *g =
 			container_of(th->greenlets.next, struct copatch_greenlet, link);
 
-		ref(g);
-		/* It would not be unwound: it is left as it is, and its stack with it. */
+		/* One that would not be unwound is left as it is, and its stack with it. */
 		if (copatch_greenlet_kill(g))
 			die(g);
-		greenlet_unref(g);
 	}
 }

@@ -46,13 +46,19 @@ static bool full(const struct copatch_queue *q)
 	return q->room && q->length == q->room;
 }
 
-static int put_at_end(struct copatch_queue *q, struct item *item, const struct deadline *d)
+static int put_at_end(struct copatch_queue *q, void *value, const struct deadline *d)
 {
+	struct item *item;
 	LOCKED(&q->lock);
 
 	while (full(q))
 		if (cond_wait(&q->got, &q->lock, d) == -ETIMEDOUT && full(q))
 			return -ETIMEDOUT;
+	/* Nothing that may be unwound follows. */
+	item = malloc(sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	*item = (struct item){NULL, value};
 	*q->end = item;
 	q->end = &item->next;
 	q->length++;
@@ -60,28 +66,14 @@ static int put_at_end(struct copatch_queue *q, struct item *item, const struct d
 	return 0;
 }
 
-static void free_item(struct item **item)
-{
-	free(*item);
-}
-
 int copatch_queue_put(struct copatch_queue *q, void *value, long timeout)
 {
-	struct item *item __attribute__((cleanup(free_item))) = NULL;
 	struct deadline d;
-	int err;
 
 	if (!q)
 		return -EINVAL;
-	item = malloc(sizeof(*item));
-	if (!item)
-		return -ENOMEM;
-	*item = (struct item){NULL, value};
 	deadline_set(&d, timeout);
-	err = put_at_end(q, item, &d);
-	if (!err)
-		item = NULL; /* the queue's now */
-	return err;
+	return put_at_end(q, value, &d);
 }
 
 static int take_first(struct copatch_queue *q, struct item **item, const struct deadline *d)

@@ -49,7 +49,8 @@ static int print_help(void)
 	     "options of run, and the variables that do the same:");
 	options_print_help();
 	puts("\nExit status: PROGRAM's own; 125 copatch failed, 126 PROGRAM cannot be run,\n"
-	     "127 PROGRAM was not found. More is in copatch(1).");
+	     "127 PROGRAM was not found. More is in copatch(1); generators, greenlets and\n"
+	     "tasks for programs of one's own, copatch.h, in copatch(3).");
 	return finish_stdout();
 }
 
