@@ -70,6 +70,8 @@ def check_frames(out, knows):
         check("ev_run" not in frames, frames)
     locker = by_id[knows["locker"][0]]
     check(re.search(r"pthread_mutex_lock \(", locker), locker)
+    # gdb's innermost frame is the kernel thread's, and nobody's here
+    check(not re.search(r"^#0 ", locker, re.M), locker)
 
 
 @case
