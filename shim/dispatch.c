@@ -17,6 +17,8 @@ const struct sys sys_table[SYS_COUNT] = {
 #undef SYS
 #undef RESTART
 
+#define NO_HELPER_NS 10000000
+
 static const struct sys *lookup(long nr)
 {
 	static const struct sys native;
@@ -193,13 +195,32 @@ long sys_job(struct thread *th, bool bounded, long nr, const long arg[6])
 	return result;
 }
 
+/*
+ * No helper can be made (RLIMIT_NPROC): on the carrier a call that others must end would wait for
+ * ever. It is made again from the top, which may be enough, or finds a helper then.
+ */
+static long wait_for_helper(struct thread *th)
+{
+	if (th->co.woke & WAKE_SIGNAL)
+		return NOT_BEGUN;
+	if (wait_until(&th->co, CLOCK_MONOTONIC, time_now(CLOCK_MONOTONIC) + NO_HELPER_NS))
+		return sys_native(th);
+	th->co.parked_by = PARK_HELPER;
+	return BLOCKED;
+}
+
 long sys_by_helper(struct thread *th, bool bounded)
 {
 	long result;
 
 	if (co_alive() == 1 && !th->call.job)
 		return sys_native(th); /* nobody to make way for */
-	result = sys_job(th, bounded, th->call.nr, th->call.arg);
+	if (bounded || th->call.job)
+		result = sys_job(th, bounded, th->call.nr, th->call.arg);
+	else if (!wait_helper(&th->co, th->call.nr, th->call.arg, false, &th->call.job))
+		return BLOCKED;
+	else
+		result = wait_for_helper(th);
 	if (result == NOT_BEGUN && bounded)
 		return -ERESTARTNOINTR;
 	/* One that may wait for long has been waiting, as far as the program can tell. */

@@ -152,8 +152,8 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* The next one may be due already: only the kernel can drop them without end. */
-	if ((info->si_code == SI_TIMER || info->si_code == SI_KERNEL) && kept & SIGBIT(sig) && signal_ignored(sig) &&
-	    sig != SIGCHLD) {
+	if ((info->si_code == SI_TIMER || info->si_code == SI_KERNEL) && kept & SIGBIT(sig) &&
+	    signal_ignored(sig) && sig != SIGCHLD) {
 		caught &= ~SIGBIT(sig);
 		set_action(sig, signal_action[sig].handler);
 	}
@@ -182,7 +182,8 @@ int sigreal_init(void)
 
 	/* SIGCHLD tells who waits for a child; faults may be ours, in reaching for its memory. */
 	caught = SIG_SYNCHRONOUS | SIGBIT(SIGCHLD);
-	/* A program that is patched late has handlers already; and blocked ones may be inherited. */
+	/* A program that is patched late has handlers already; and blocked ones may be inherited.
+	 */
 	caught |= thread_of(co_current())->mask;
 	for (int sig = 1; sig <= 64; sig++)
 		if (signal_action[sig].handler > (uint64_t)SIG_IGN)

@@ -124,9 +124,11 @@ static void check_limits(void)
 		    "coroutines do not count",
 		    amount(tasks.rlim_cur, 1, "", soft), threads);
 	if (maps)
-		doctor_fact("mappings", "%lu (vm.max_map_count): natively a stack takes two, under copatch many "
-			    "share one",
-			    maps);
+		doctor_fact(
+			"mappings",
+			"%lu (vm.max_map_count): natively a stack takes two, under copatch many "
+			"share one",
+			maps);
 }
 
 void doctor_machine(struct doctor *doctor)

@@ -38,7 +38,7 @@ static void *all(void *arg T_UNUSED)
 	t_check("gone", waitpid(pid, &status, 0) == -1 && errno == ECHILD);
 
 	pid = start(1, 30);
-	other = start(2, 90);
+	other = start(2, 400);
 	t_check("any: first", waitpid(-1, &status, 0) == pid);
 	t_check("any: second", wait(&status) == other);
 	t_check("any: none", wait(&status) == -1 && errno == ECHILD);
