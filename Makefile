@@ -193,7 +193,7 @@ test-all: long-setup
 # The same a hundred times over, for races.
 soak: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh 'tests/units.sh --loop 100' "tests/targets.sh --loop 100 -j $$((3 * $$(nproc)))"
+	$(Q)./tests/run.sh "tests/units.sh --loop 100 -j $$(nproc)" "tests/targets.sh --loop 100 -j $$((3 * $$(nproc)))"
 
 bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
@@ -240,7 +240,7 @@ deb: deb-setup
 SOURCES = $(wildcard scheduler/*.c shim/*.c shim/api/*.c shim/launch/*.c shim/eyes/*.c)
 analyze: $(BUILD)/sys_names.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-		--suppressions-list=tests/cppcheck.txt -D_GNU_SOURCE -D__x86_64__ -I$(BUILD) \
+		--suppressions-list=tests/cppcheck.txt -D_GNU_SOURCE -D__x86_64__ "-DElfW(t)=Elf64_##t" -I$(BUILD) \
 		$(SOURCES)
 	for f in $(SOURCES); do clang-tidy --quiet --warnings-as-errors='*' $$f -- -std=gnu11 \
 		-D_GNU_SOURCE -I$(BUILD) -DCOPATCH_VERSION='"$(VERSION)"' || exit 1; done

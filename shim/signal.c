@@ -158,7 +158,7 @@ static void enqueue(struct signal_queue *q, const siginfo_t *info)
 
 bool signal_queue_full(int sig)
 {
-	struct rlimit limit;
+	struct rlimit limit = {0, 0};
 
 	return sig >= 32 && !raw4(__NR_prlimit64, 0, RLIMIT_SIGPENDING, 0, &limit) &&
 	       queued >= limit.rlim_cur;

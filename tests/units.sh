@@ -2,25 +2,28 @@
 # SPDX-License-Identifier: MIT
 # Runs every unit suite that is built.
 #
-# usage: tests/units.sh [--loop N] [--only PATTERN]
+# usage: tests/units.sh [--loop N] [-j N] [--only PATTERN]
 # environment: BUILD  the build folder (default build)
 
 set -u
 
 usage() {
-	echo "usage: $0 [--loop N] [--only PATTERN]" >&2
+	echo "usage: $0 [--loop N] [-j N] [--only PATTERN]" >&2
 	exit 2
 }
 
-loops=1 only='*'
+loops=1 jobs=2 only='*'
 while [ $# -gt 0 ]; do
 	case $1 in
 	--loop) [ $# -ge 2 ] || usage; loops=$2; shift 2 ;;
+	-j) [ $# -ge 2 ] || usage; jobs=$2; shift 2 ;;
 	--only) [ $# -ge 2 ] || usage; only=$2; shift 2 ;;
 	*) usage ;;
 	esac
 done
-case $loops in '' | *[!0-9]* | 0) usage ;; esac
+for number in "$loops" "$jobs"; do
+	case $number in '' | *[!0-9]* | 0) usage ;; esac
+done
 
 build=${BUILD:-build}
 limit=60
@@ -31,39 +34,50 @@ trap 'exit 130' INT TERM
 ulimit -c 0
 export CK_VERBOSITY=normal CK_FORK=yes
 unset CK_RUN_SUITE CK_RUN_CASE CK_INCLUDE_TAGS CK_EXCLUDE_TAGS
-status=0
 
 # fail NAME WHY
 fail() {
 	echo "not ok - units/$1 # $2"
-	grep -aE ':[FES]:' "$work/out" | head -n 16 | cut -c 1-300 | sed 's/^/# /'
-	tail -n 6 "$work/err" | cut -c 1-300 | sed 's/^/# stderr: /'
-	status=1
+	grep -aE ':[FES]:' "$work/$1.out" | head -n 16 | cut -c 1-300 | sed 's/^/# /'
+	tail -n 6 "$work/$1.err" | cut -c 1-300 | sed 's/^/# stderr: /'
 }
 
 # run NAME WHERE
 run() {
-	local name=$1 where=$2 result
+	local name=$1 where=$2 result checks
 
 	# libcheck takes its tests along on SIGTERM, which it could not on SIGKILL; the braces
 	# swallow bash's own line on a child that was killed
 	{
-		timeout -k 5 "$limit" "$build/tests/check_$name" >"$work/out" 2>"$work/err" </dev/null
+		timeout -k 5 "$limit" "$build/tests/check_$name" >"$work/$1.out" 2>"$work/$1.err" </dev/null
 		result=$?
 	} 2>/dev/null
-	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: .*/\1/p' "$work/out" | tail -n 1)
+	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: .*/\1/p' "$work/$1.out" | tail -n 1)
 	if [ "$result" -eq 124 ] || [ "$result" -eq 137 ]; then
 		fail "$name" "killed after $limit s$where"
 	elif [ "$result" -ge 128 ]; then
 		fail "$name" "died of signal $(kill -l $((result - 128)))$where"
 	elif [ "$result" -ne 0 ]; then
-		fail "$name" "$(sed -n 's/^[0-9]*%: Checks: //p' "$work/out" | tail -n 1) failed of them$where"
+		fail "$name" "$(sed -n 's/^[0-9]*%: Checks: //p' "$work/$1.out" | tail -n 1) failed of them$where"
 	elif [ -z "$checks" ] || [ "$checks" -eq 0 ]; then
 		fail "$name" "ran no check$where"
 	else
+		echo "$checks" >"$work/$name.checks"
 		return 0
 	fi
 	return 1
+}
+
+# soak NAME: all its rounds, or up to the first that fails
+soak() {
+	local name=$1 round where
+
+	for ((round = 1; round <= loops; round++)); do
+		where=
+		[ "$loops" -eq 1 ] || where=" (round $round of $loops)"
+		run "$name" "$where" || return
+	done
+	echo "ok - units/$name ($(cat "$work/$name.checks") checks)"
 }
 
 names=()
@@ -79,11 +93,15 @@ if [ ${#names[@]} -eq 0 ]; then
 fi
 
 for name in "${names[@]}"; do
-	for ((round = 1; round <= loops; round++)); do
-		where=
-		[ "$loops" -eq 1 ] || where=" (round $round of $loops)"
-		run "$name" "$where" || continue 2
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n
 	done
-	echo "ok - units/$name ($checks checks)"
+	soak "$name" >"$work/$name.log" &
+done
+wait
+status=0
+for name in "${names[@]}"; do
+	cat "$work/$name.log"
+	grep -q '^not ok' "$work/$name.log" && status=1
 done
 exit $status
