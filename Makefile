@@ -20,6 +20,7 @@ endif
 # What the project needs, by Debian package; `apt-get install` brings the ones that are missing.
 PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
 	libzydis4.0 libzydis-dev check libdw-dev libncurses-dev
+RUN_PACKAGES := python3 memcached wrk
 DEB_PACKAGES := dpkg-dev binutils
 BENCH_PACKAGES := gnuplot-nox
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
@@ -59,8 +60,8 @@ DEMOS := $(patsubst demo/%.c,$(BUILD)/demo/%,$(wildcard demo/*.c))
 # Words of a comment line /* NAME: ... */ in a source file.
 comment = $(shell sed -n 's,^/\* $(2): \(.*\) \*/.*,\1,p' $(1))
 
-.PHONY: all run test test-long test-all bench soak install uninstall deb clean analyze format setup \
-	deb-setup test-setup long-setup tests demos
+.PHONY: all run test test-long bench soak install uninstall deb clean analyze format setup \
+	deb-setup run-setup test-setup long-setup tests demos
 all: $(BUILD)/libcopatch.so $(BUILD)/copatch $(BUILD)/copatch-eyes $(BUILD)/libcopatch.so-gdb.py
 	@:
 
@@ -160,9 +161,12 @@ deb-setup:
 test-setup:
 	@./tests/packages.sh $(PACKAGES) $(DEB_PACKAGES) $(TEST_PACKAGES)
 
-run: test-setup
+run: run-setup
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/echo_load $(BUILD)/tests/bench/echo_epoll
 	$(Q)$(PYTHON) demo/show.py
+
+run-setup:
+	@./tests/packages.sh $(PACKAGES) $(RUN_PACKAGES)
 
 demos: all $(DEMOS)
 
@@ -173,9 +177,10 @@ SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh test
 	'$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'
 
-test: test-setup
+# With LONG=1 the long ones too, in the same tally.
+test: $(if $(LONG),long-setup,test-setup)
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh $(SUITES)
+	$(Q)./tests/run.sh $(SUITES) $(if $(LONG),$(LONG_SUITES))
 
 long-setup: test-setup
 	@./tests/packages.sh $(LONG_PACKAGES)
@@ -184,11 +189,6 @@ long-setup: test-setup
 test-long: long-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
 	$(Q)./tests/run.sh $(LONG_SUITES)
-
-# Both, with one tally at the end.
-test-all: long-setup
-	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh $(SUITES) $(LONG_SUITES)
 
 # The same a hundred times over, for races.
 soak: test-setup
