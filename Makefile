@@ -172,7 +172,7 @@ demos: all $(DEMOS)
 
 tests: demos $(UNITS) $(TARGETS) $(BENCH) $(EYES_TARGETS)
 
-SUITES := tests/units.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/demos.sh \
+SUITES := tests/units.sh tests/core.sh tests/launcher.sh tests/doctor.sh tests/install.sh tests/demos.sh \
 	tests/api.sh tests/targets.sh tests/neighbours.sh '$(PYTHON) tests/servers/run.py' \
 	'$(PYTHON) tests/eyes/run.py'
 LONG_SUITES := 'tests/targets.sh --long' '$(PYTHON) tests/servers/run.py --long'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory functions that the compiler calls on its own. libc's use vector registers, which
- * belong to the coroutine that stands at the door.
+ * The memory and string functions of all that runs behind a door. libc's use vector registers,
+ * which belong to the coroutine that stands there; and a time slice that ends in libc's text is
+ * taken to have ended in the program's.
  */
 #include <stddef.h>
 #include <string.h>
@@ -42,4 +43,22 @@ int memcmp(const void *a, const void *b, size_t n)
 		if (*x != *y)
 			return *x - *y;
 	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	const char *end = s;
+
+	while (*end)
+		end++;
+	return (size_t)(end - s);
+}
+
+int strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return (unsigned char)*a - (unsigned char)*b;
 }
