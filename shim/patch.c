@@ -120,23 +120,26 @@ static struct region *region_for(const struct patch_function *fn)
 	}
 	if (regions == REGIONS)
 		return NULL;
-	at = patch_find_gap(fn, REGION_SIZE);
-	if (!at)
-		return NULL;
+	/* First, or it would take the gap's place. */
 	r->plan = mem_pages(STUBS * sizeof(*r->plan));
 	if (!r->plan)
 		return NULL;
+	at = patch_find_gap(fn, REGION_SIZE);
+	if (!at)
+		goto fail;
 	got = raw6(__NR_mmap, (long)at, REGION_SIZE, PROT_READ,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (got != (long)at) {
 		if (!raw_failed(got))
 			raw2(__NR_munmap, got, REGION_SIZE);
-		mem_pages_free(r->plan, STUBS * sizeof(*r->plan));
-		return NULL;
+		goto fail;
 	}
 	r->at = at;
 	regions++;
 	return r;
+fail:
+	mem_pages_free(r->plan, STUBS * sizeof(*r->plan));
+	return NULL;
 }
 
 /*

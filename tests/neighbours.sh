@@ -246,7 +246,7 @@ gdb_tests() {
 	EOF
 	try gdb -batch -x commands.gdb "$targets/wait_cond"
 	verdict gdb-breakpoint '1 1 1' "$(grep -c '^Breakpoint 1, turns (arg=0x7)' out) $(
-		grep -c '^#. .* start_thread ' out) $(grep -c 'exited normally' out)"
+		grep -c '^#[12] .* clone3* (' out) $(grep -c 'exited normally' out)"
 }
 
 both_orders jemalloc 'libjemalloc.so.2' libc_malloc threads_many wait_cond

@@ -104,7 +104,9 @@ def ps_waits():
                            ("semaphore", "semaphore"), ("barrier", "barrier")):
             w = waits(name)
             offset = int(w["address"], 16) - int(knowledge(name)[0], 16)
-            check(w["for"] == "futex" and w["object"] == what and
+            # sem_wait jumps into a function whose name only libc6-dbg knows
+            nameless = what == "semaphore" and None in functions(by_id[knows[name][0]])
+            check(w["for"] == "futex" and w["object"] == (None if nameless else what) and
                   w["owner"] is None and 0 <= offset < 48, w)
         check(waits("conder")["left_ns"] is None, waits("conder"))
         check(490e9 < waits("timer")["left_ns"] <= 500e9, waits("timer"))
