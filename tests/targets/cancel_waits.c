@@ -117,6 +117,8 @@ int main(void)
 		t_settle();
 		pthread_cancel(thread);
 		t_settle();
+		for (int i = 0; !cleaned && i < 200 && (how < 7 || how == 9); i++)
+			t_nap(10);
 		early = cleaned;
 		if (how == 7)
 			pthread_mutex_unlock(&lock);
