@@ -193,7 +193,7 @@ test-long: long-setup
 # The same a hundred times over, for races.
 soak: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh "tests/units.sh --loop 100 -j $$(nproc)" "tests/targets.sh --loop 100 -j $$((3 * $$(nproc)))"
+	$(Q)./tests/run.sh "tests/units.sh --loop 100 -j $$(nproc)" "tests/targets.sh --loop 100 -j $$(nproc)"
 
 bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)

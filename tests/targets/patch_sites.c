@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* TIMEOUT: 60 */
 /* System calls made so often that they are worth patching: interrupted, cancelled, unwound. */
 #include "../helpers.h"
 #include <execinfo.h>
