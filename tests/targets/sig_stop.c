@@ -30,17 +30,18 @@ static void child(bool handler)
 	pthread_t a, b;
 	sigset_t set;
 
-	if (handler)
-		t_handler(SIGCONT, on_continue, SA_RESTART);
-	a = t_thread(sleeps, NULL);
-	b = t_thread(reads, NULL);
 	if (handler) {
 		/* the handler is main's, so that the sleeper is not interrupted */
-		while (!continued) {
-			sigemptyset(&set);
-			sigsuspend(&set);
-		}
+		sigemptyset(&set);
+		sigaddset(&set, SIGCONT);
+		T_ZERO(pthread_sigmask(SIG_BLOCK, &set, NULL));
+		t_handler(SIGCONT, on_continue, SA_RESTART);
 	}
+	a = t_thread(sleeps, NULL);
+	b = t_thread(reads, NULL);
+	sigemptyset(&set);
+	while (handler && !continued)
+		sigsuspend(&set);
 	t_check("a sleep goes on", t_join(a));
 	t_say("read gave %ld, SIGCONT was seen %d times", (long)(intptr_t)t_join(b), continued);
 	_exit(t_done());
