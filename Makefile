@@ -94,7 +94,7 @@ $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'
 $(BUILD)/shim/api/%.o: shim/api/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -fexceptions -fno-reorder-functions -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -fexceptions $(if $(findstring clang,$(shell $(CC) --version)),,-fno-reorder-functions) -c -o $@ $<
 	$(Q)objcopy --rename-section .text=front_text $@
 
 $(BUILD)/%.o: %.c | $(BUILD)/sys_names.h
