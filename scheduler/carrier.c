@@ -11,23 +11,11 @@
 #include "watch.h"
 
 #define STACK_SIZE (256UL << 10)
-/*
- * At a switch, or after so many calls, the loop is looked at, so that I/O and timers never starve;
- * but not twice in so many time-stamp counts, about 1 ms: a look costs as much as ten switches,
- * and shows once more what those who are about to run have been woken for.
- */
-#define TICKS      64
-#define LOOK_AGAIN 2500000
 /* So long, about 10 ms, those who compute wait for others who do not. */
 #define HOGS_WAIT 25000000
-/* Who has spun once is taken to do so again until it has parked so many times without. */
-#define SPUN 16
-/* Who makes no call between so many ticks and one more spins, or computes. */
-#define QUIET 2
-
-#define SET_GS 0x1001 /* asm/prctl.h */
-#define SET_FS 0x1002
-#define GET_FS 0x1003
+#define SET_GS    0x1001 /* asm/prctl.h */
+#define SET_FS    0x1002
+#define GET_FS    0x1003
 
 _Static_assert(offsetof(struct co_regs, flags) == R_FLAGS, "switch_x86_64.S");
 _Static_assert(offsetof(struct co_regs, sp) == R_RSP, "switch_x86_64.S");
@@ -255,36 +243,6 @@ static _Noreturn void run_text(struct coroutine *co)
 	co_resume();
 }
 
-/* Program text is about to go on: how soon is a timer to look at what it does? */
-static void begin_slice(struct carrier *ca, struct coroutine *co)
-{
-	ca->short_slice = false;
-	if (co->spun && !carrier_idle(ca))
-		ca->short_slice = preempt_short(co);
-	if (co->hog && !ca->short_slice)
-		preempt_fine();
-}
-
-static void look(struct carrier *ca, bool wait)
-{
-	uint64_t begun = __builtin_ia32_rdtsc(), cost;
-
-	if (wait && !ca->fd_waiters && sched_hooks.stuck && !timer_any(ca))
-		sched_hooks.stuck();
-	ca->ticks = 0;
-	loop_run(ca, wait);
-	ca->looked = __builtin_ia32_rdtsc();
-	/* With thousands of descriptors ready a look takes milliseconds: a tenth of the time. */
-	cost = wait ? 0 : ca->looked - begun;
-	ca->look_again = cost * 10 > LOOK_AGAIN ? cost * 10 : LOOK_AGAIN;
-}
-
-static bool look_is_due(struct carrier *ca)
-{
-	ca->ticks = 0;
-	return order_state || __builtin_ia32_rdtsc() - ca->looked > ca->look_again;
-}
-
 /* The current coroutine, if there is one still, has had the carrier until now. */
 static void leave(struct carrier *ca)
 {
@@ -307,7 +265,7 @@ _Noreturn void carrier_run(void)
 		if (ca->attention)
 			sched_hooks.attend();
 		if (carrier_idle(ca) || ca->since - ca->looked > ca->look_again) {
-			look(ca, carrier_idle(ca));
+			turn_look(ca, carrier_idle(ca));
 			cpu_charge(ca, NULL);
 		}
 		co = runq_pop(ca);
@@ -325,94 +283,9 @@ _Noreturn void carrier_run(void)
 			leave(ca); /* its wait goes on: `since` stays */
 			continue;
 		}
-		begin_slice(ca, co);
+		turn_begin(ca, co);
 		run_text(co);
 	}
-}
-
-/* The slice timer has ticked. True: the slice of `co` is over. */
-static bool slice_is_over(struct carrier *ca, struct coroutine *co)
-{
-	ca->slice_used += ca->ticked;
-	ca->ticked = 0;
-	if (!preempt_slice_is_over(ca->slice_used))
-		return false;
-	ca->slice_used = 0;
-	co->hog = true;
-	cpu_charge(ca, co);
-	cpu_settle(ca);
-	return true;
-}
-
-/* The same with a seed, where nothing goes by time. */
-static bool turn_is_over_by_chance(struct carrier *ca, struct coroutine *co)
-{
-	if (ca->alive < 2)
-		return false;
-	co_save_vector(co); /* libev uses vector registers */
-	if (++ca->ticks >= TICKS)
-		look(ca, false);
-	if (carrier_idle(ca) || !order_makes_way())
-		return false;
-	co_run_last(co);
-	return true;
-}
-
-/* Where priorities say who is next. True: not this one, which was put where it belongs. */
-static bool gives_way(struct carrier *ca, struct coroutine *co, bool over)
-{
-	if (!prio_gives_way(ca, co, over))
-		return false;
-	co_save_vector(co);
-	if (co->priority ? over && co->round_robin : over || co->hog)
-		co_run_last(co);
-	else
-		co_run_next(co);
-	return true;
-}
-
-/* A call that did not block has ended. */
-static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
-{
-	bool over = ca->ticked && slice_is_over(ca, co);
-
-	if (++ca->ticks >= TICKS || over) {
-		co_save_vector(co);
-		if (look_is_due(ca))
-			look(ca, false);
-	}
-	return gives_way(ca, co, over);
-}
-
-/*
- * After a call that did not block: now and then somebody else's turn, since a coroutine whose
- * calls never block would keep the carrier for ever. True: the current one was put last.
- */
-static bool turn_is_over(struct carrier *ca, struct coroutine *co)
-{
-	co->called = true;
-	if (prio_rules(ca, co))
-		return urgent_turn_is_over(ca, co);
-	if (order_state)
-		return turn_is_over_by_chance(ca, co);
-	/* Whom it has woken needs what it has let go of: hardly ever does a slice end then. */
-	if (co->hog && !list_empty(&ca->runq)) {
-		co_save_vector(co);
-		co_run_last(co);
-		return true;
-	}
-	if ((++ca->ticks < TICKS && !ca->ticked && !ca->short_over) || ca->alive < 2)
-		return false;
-	ca->short_over = false;
-	if (ca->ticked)
-		slice_is_over(ca, co);
-	co_save_vector(co); /* libev uses vector registers */
-	if (look_is_due(ca))
-		look(ca, false);
-	if (carrier_idle(ca))
-		return false;
-	co_run_last(co);
-	return true;
 }
 
 _Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result)
@@ -441,80 +314,13 @@ long carrier_enter_front(struct coroutine *co)
 	carrier_run();
 }
 
-/*
- * Whom the clock has woken since the last tick goes before those who were runnable already:
- * behind them, a thread that waits with a timeout, in a queue of its own making, would lose its
- * place there to a newcomer each time (CPython's interpreter lock: two threads passed it to one
- * another for ever). True: somebody was woken.
- */
-static bool look_after_tick(struct carrier *ca)
-{
-	struct list before, timely;
-	bool woken;
-
-	co_save_vector(ca->current);
-	list_take(&before, &ca->runq);
-	loop_run(ca, false);
-	ca->looked = __builtin_ia32_rdtsc();
-	woken = !list_empty(&ca->runq);
-	list_init(&timely);
-	list_for_each_safe (l, tmp, &ca->runq) {
-		if (!(container_of(l, struct coroutine, run)->woke & WAKE_TIMEOUT))
-			continue;
-		list_del(l);
-		list_add_tail(&timely, l);
-	}
-	list_join(&before, &ca->runq);
-	list_join(&timely, &before);
-	list_join(&ca->runq, &timely);
-	return woken;
-}
-
-/* A timer has fired in program text. True: the current coroutine's turn is over. */
-static bool tick_ends(struct carrier *ca, struct coroutine *co, bool *ended)
-{
-	bool tick = ca->ticked, was_short = ca->short_over, over = false;
-
-	if (tick)
-		co->quiet = co->called ? 0 : co->quiet + (co->quiet < QUIET);
-	/* It has begun to spin, perhaps; it does; or it did, since it makes calls again. */
-	if (was_short || (tick && (co->spun ? co->called : co->quiet == QUIET))) {
-		preempt_patience(co);
-		co->spun = SPUN;
-		co->hog = over = true;
-		ca->short_over = false;
-	}
-	if (tick || was_short)
-		co->called = false;
-	*ended = slice_is_over(ca, co);
-	over |= *ended;
-	/* Short slices end more often than anybody else can have been woken. */
-	if (tick || !was_short || look_is_due(ca))
-		over |= look_after_tick(ca);
-	return over || (co->hog && !list_empty(&ca->runq));
-}
-
 _Noreturn void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
 	struct coroutine *co = ca->current;
-	bool over, ended = false;
 
-	if (ca->attention) {
-		sched_hooks.attend();
-		over = true;
-	} else {
-		over = tick_ends(ca, co, &ended);
-	}
-	/* Somebody was woken: as natively, it does not wait until this one parks. */
-	if (prio_rules(ca, co)) {
-		over = gives_way(ca, co, ended);
-	} else if ((over &= !carrier_idle(ca))) {
-		co_save_vector(co);
-		co_run_last(co);
-	}
-	if (!over) {
-		begin_slice(ca, co);
+	if (!turn_is_interrupted(ca, co)) {
+		turn_begin(ca, co);
 		run_text(co);
 	}
 	sched_stats.preempted++;

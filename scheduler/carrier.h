@@ -37,7 +37,7 @@ struct carrier {
 	/* Part 2: read by the kernel at every system call, 0 allow, 1 block, nothing else. */
 	volatile uint8_t selector;
 
-	/* Part 3: owned by carrier.c. */
+	/* Part 3: owned by carrier.c and turn.c. */
 	volatile bool in_loop; /* inside libev, which is not in our text */
 	bool idle;             /* the loop was entered with nobody left to run */
 	bool loop_opening;     /* move the descriptors that libev makes to high numbers */
@@ -103,6 +103,19 @@ static inline bool carrier_idle(const struct carrier *ca)
 {
 	return list_empty(&ca->runq) && list_empty(&ca->hogs) && list_empty(&ca->urgent);
 }
+
+/* turn.c */
+/* The loop, which waits only if `wait`. */
+void turn_look(struct carrier *ca, bool wait);
+/* Program text is about to go on: how soon is a timer to look at what it does? */
+void turn_begin(struct carrier *ca, struct coroutine *co);
+/*
+ * After a call that did not block: now and then somebody else's turn, since a coroutine whose
+ * calls never block would keep the carrier for ever. True: the current one was put last.
+ */
+bool turn_is_over(struct carrier *ca, struct coroutine *co);
+/* Something was noted, or a timer has fired in program text. True as above. */
+bool turn_is_interrupted(struct carrier *ca, struct coroutine *co);
 
 /* priority.c */
 /* Makes `co`, which has a priority, runnable: before its equals or behind them. */

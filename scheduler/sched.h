@@ -54,7 +54,7 @@ struct coroutine {
 	struct co_regs regs;
 	uint64_t fs;
 
-	/* Part 2: owned by carrier.c. */
+	/* Part 2: owned by carrier.c and turn.c. */
 	long (*again)(struct coroutine *co); /* what it waits in; NULL while it runs */
 	struct list run;                     /* run queue */
 	struct list all;                     /* registry */
