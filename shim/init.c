@@ -18,6 +18,7 @@
 #include "../scheduler/raw.h"
 #include "copatch.h"
 #include "blocked.h"
+#include "crowd.h"
 #include "deadlock.h"
 #include "fdtab.h"
 #include "interpose.h"
@@ -90,6 +91,8 @@ static bool read_options(void)
 			no_preempt = v;
 		else if (!strcmp(o->name, "helpers"))
 			helper_limit((unsigned)v);
+		else if (!strcmp(o->name, "threads"))
+			crowd_limit((unsigned long)v);
 		else if (!strcmp(o->name, "block-warn"))
 			block_warn = (uint64_t)v * 1000000;
 		else if (!strcmp(o->name, "seed"))

@@ -35,6 +35,8 @@ static const struct copatch_option copatch_options[] = {
 	 "let a thread that computes run until it waits"},
 	{"helpers", "COPATCH_HELPERS", COPATCH_OPT_COUNT, "1..10000",
 	 "let so many slow calls for files be made at once (8)"},
+	{"threads", "COPATCH_THREADS", COPATCH_OPT_COUNT, "1..999999999",
+	 "refuse the program more threads than so many at a time"},
 	{"block-warn", "COPATCH_BLOCK_WARN", COPATCH_OPT_COUNT, "1..1000000",
 	 "tell who keeps the carrier for so many milliseconds, and where"},
 	{"trace", "COPATCH_TRACE", COPATCH_OPT_FILE, "FILE",

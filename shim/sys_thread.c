@@ -7,6 +7,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
+#include "crowd.h"
 #include "report.h"
 #include "signals.h"
 #include "stacks.h"
@@ -107,7 +108,7 @@ static long new_thread(struct thread *parent, const struct birth *b)
 
 	if (!(b->flags & CLONE_SIGHAND) || !(b->flags & CLONE_VM))
 		return -EINVAL;
-	co = co_new();
+	co = crowd_admits(co_alive()) ? co_new() : NULL;
 	if (!co)
 		return -EAGAIN;
 	th = thread_of(co);
