@@ -8,6 +8,8 @@
 
 #include "eyes.h"
 
+#define UNIX "unix socket"
+
 struct sock {
 	uint64_t inode;
 	char *text;
@@ -100,8 +102,8 @@ static void read_unix(pid_t pid)
 		if (sscanf(line, "%*x: %*x %*x %x %*x %*x %lu %n", &flags, &inode, &path) != 2)
 			continue;
 		line[strcspn(line, "\n")] = 0;
-		(void)snprintf(text, sizeof(text), "unix socket%s%s%s",
-			       path && line[path] ? " " : "", path ? line + path : "",
+		(void)snprintf(text, sizeof(text), UNIX "%s%s%s", path && line[path] ? " " : "",
+			       path ? line + path : "",
 			       flags & 0x10000 /* __SO_ACCEPTCON */ ? ", listening" : "");
 		add(inode, text);
 	}
@@ -128,6 +130,7 @@ void descriptors_open(pid_t pid)
 	};
 
 	descriptors_close();
+	peers_open(pid);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		read_inet(pid, tables[i].name, tables[i].kind);
 	read_unix(pid);
@@ -141,12 +144,39 @@ void descriptors_close(void)
 		free(sockets.sock[i].text);
 	free(sockets.sock);
 	memset(&sockets, 0, sizeof(sockets));
+	peers_close();
+}
+
+static const char *socket_text(uint64_t inode)
+{
+	struct sock key = {.inode = inode}, *found = NULL;
+
+	if (sockets.count)
+		found = bsearch(&key, sockets.sock, sockets.count, sizeof(key), by_inode);
+	return found && found->text ? found->text : "socket";
+}
+
+/* "unix socket /run/a, peer its own fd 5", "unix socket, peer /run/a, fd 7 of 801 (stunnel4)" */
+static void put_unix(uint64_t inode, const char *own, char *text, size_t size)
+{
+	char holder[64];
+	const char *name = "";
+	uint64_t peer;
+
+	if (peer_of_unix(inode, &peer, holder, sizeof(holder)))
+		name = socket_text(peer);
+	name = strncmp(name, UNIX " ", sizeof(UNIX)) != 0 ? "" : name + sizeof(UNIX);
+	if (*name || *holder)
+		(void)snprintf(text, size, "%s, peer %s%s%s", own, name,
+			       *name && *holder ? ", " : "", holder);
+	else
+		(void)snprintf(text, size, "%s", own);
 }
 
 void descriptor_text(pid_t pid, int fd, char *text, size_t size)
 {
-	char path[64], link[PATH_MAX];
-	struct sock key = {0}, *found = NULL;
+	char path[64], link[PATH_MAX], holder[64];
+	uint64_t inode;
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
@@ -156,17 +186,22 @@ void descriptor_text(pid_t pid, int fd, char *text, size_t size)
 		return;
 	}
 	link[n] = 0;
-	if (sscanf(link, "socket:[%lu]", &key.inode) == 1 && sockets.count)
-		found = bsearch(&key, sockets.sock, sockets.count, sizeof(key), by_inode);
-	if (found && found->text)
-		(void)snprintf(text, size, "%s", found->text);
-	else if (!strncmp(link, "socket:", 7))
-		(void)snprintf(text, size, "socket");
-	else if (!strncmp(link, "pipe:", 5))
-		(void)snprintf(text, size, "pipe");
-	else if (!strncmp(link, "anon_inode:", 11))
+	if (sscanf(link, "socket:[%lu]", &inode) == 1) {
+		const char *own = socket_text(inode);
+
+		if (!strncmp(own, UNIX, sizeof(UNIX) - 1))
+			put_unix(inode, own, text, size);
+		else
+			(void)snprintf(text, size, "%s", own);
+	} else if (sscanf(link, "pipe:[%lu]", &inode) == 1) {
+		bool known = peer_of_pipe(inode, fd, holder, sizeof(holder));
+
+		(void)snprintf(text, size, "pipe%s%s", known ? ", other end " : "",
+			       known ? holder : "");
+	} else if (!strncmp(link, "anon_inode:", 11)) {
 		(void)snprintf(text, size, "%s", link + 11);
-	else
+	} else {
 		(void)snprintf(text, size, "%s", link);
+	}
 	text_clean(text);
 }

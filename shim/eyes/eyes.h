@@ -98,6 +98,7 @@ struct eyes_frame {
 	uint64_t offset;      /* in the function, or in the file where that is unknown */
 	const char *function; /* NULL unknown; both live as long as the unwinder */
 	const char *file;     /* without its folders; NULL none */
+	const char *called;   /* where it has no name: what its caller has called; NULL unknown */
 };
 
 /* main.c */
@@ -138,11 +139,23 @@ unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes
 		   unsigned room);
 void frame_of_address(uint64_t at, struct eyes_frame *frame);
 
+/* callsite.c */
+/* The address that was called where a call returns to `back`; 0: it cannot be told. */
+uint64_t callsite_target(struct eyes_process *p, uint64_t back);
+
 /* descriptors.c */
-/* "tcp 127.0.0.1:80 from 127.0.0.1:4711", "pipe", "/etc/motd"; the sockets are read once each. */
+/* "tcp 127.0.0.1:80, peer 127.0.0.1:4711", "/etc/motd"; the sockets are read once each. */
 void descriptors_open(pid_t pid);
 void descriptor_text(pid_t pid, int fd, char *text, size_t size);
 void descriptors_close(void);
+
+/* peers.c */
+/* "fd 1 of 1041 (sleep)", "its own fd 5": who holds the other end; false: nobody that we see. */
+bool peer_of_pipe(uint64_t inode, int fd, char *text, size_t size);
+/* The same, and the socket at the other end; false: there is none, or it is not known. */
+bool peer_of_unix(uint64_t inode, uint64_t *peer, char *text, size_t size);
+void peers_open(pid_t pid);
+void peers_close(void);
 
 /* waits.c */
 const char *eyes_call_name(int nr); /* NULL: none of ours */

@@ -176,6 +176,20 @@ static int on_frame(Dwfl_Frame *state, void *arg)
 	return DWARF_CB_OK;
 }
 
+/* A function that only debug information names is called by the one that jumped into it. */
+static void name_by_callers(struct eyes_process *p, struct eyes_frame *frame, unsigned frames)
+{
+	struct eyes_frame to;
+
+	for (unsigned i = 0; i + 1 < frames; i++) {
+		if (frame[i].function)
+			continue;
+		frame_of_address(callsite_target(p, frame[i + 1].ip), &to);
+		if (to.function && !to.offset)
+			frame[i].called = to.function;
+	}
+}
+
 unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes_frame *frame,
 		   unsigned room)
 {
@@ -195,5 +209,6 @@ unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes
 		now.live = false;
 		dwfl_getthread_frames(now.dwfl, p->pid, on_frame, &w);
 	}
+	name_by_callers(p, frame, w.count);
 	return w.count;
 }

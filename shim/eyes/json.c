@@ -51,6 +51,8 @@ static void print_frame(const struct eyes_frame *f)
 	string_or_null(f->function);
 	printf(", \"offset\": %lu, \"file\": ", f->offset);
 	string_or_null(f->file);
+	printf(", \"called\": ");
+	string_or_null(f->called);
 	printf("}");
 }
 

@@ -67,7 +67,7 @@ void text_frames(const struct eyes_frame *frame, unsigned frames, char *text, si
 
 	*text = 0;
 	for (unsigned i = 0; i < frames && used < size && names < FEW; i++) {
-		const char *f = frame[i].function, *in;
+		const char *f = frame[i].function ? frame[i].function : frame[i].called, *in;
 		int n;
 
 		/* What has no name in a library without symbols tells nobody anything. */

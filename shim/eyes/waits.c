@@ -57,7 +57,7 @@ const char *eyes_sync_name(const struct eyes_co *co, const struct eyes_frame *fr
 	if (co->owner_kind == OWNER_JOIN)
 		return "thread's end";
 	for (unsigned i = 0; i < frames && i < SYNC_FRAMES; i++) {
-		const char *f = frame[i].function;
+		const char *f = frame[i].function ? frame[i].function : frame[i].called;
 
 		for (; f && *f == '_'; f++)
 			;

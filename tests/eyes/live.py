@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -12,8 +13,8 @@ import struct
 import termios
 import time
 
-from harness import COPATCH, Skip, Wrong, case, check, running, target
-from looks import states
+from harness import COPATCH, Skip, Wrong, case, check, copatch, running, target
+from looks import THREADS, parsed, states
 
 try:
     import pyte
@@ -103,22 +104,97 @@ def top_sorted_by_time():
             return table and table[0][0] == tid and float(table[0][3]) > 1
         terminal.wait_for(spins, "row of the spinner on top")
         text = terminal.text()
-        check(f"process {program.pid}: 16 coroutines, 1 running" in text[0], text[0])
+        check(f"process {program.pid}: {THREADS} coroutines, 1 running" in text[0], text[0])
         check("by processor time" in text[1], text[1])
         check(any("count_for_ever" in line for line in text), text)
-        check(len(rows(text)) == 16, text)
+        check(len(rows(text)) == THREADS, text)
         locker = [row for row in rows(text) if row[1] == "locker"]
         check("mutex" in locker[0] and "held" in locker[0], locker)
+
+
+PACED = """
+import ctypes, threading, time
+def named(name, body):
+    def start():
+        ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0)
+        body()
+    threading.Thread(target=start, daemon=True).start()
+def often():
+    while True: time.sleep(0.02)
+def half():
+    while True:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end: pass
+        time.sleep(0.02)
+named("often", often); named("half", half)
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
+
+def figures_of(pid):
+    """By name: time, processor time, switches; as ps has them."""
+    status, out, err = copatch("ps", "--json", pid)
+    check(status == 0, err)
+    return time.monotonic(), {co["name"]: (co["cpu_ns"], co["switches"], co["for_ns"])
+                              for co in json.loads(out)["coroutines"]}
+
+
+def alike(text, before, after):
+    """What top shows is what ps saw in the second around it, a third more or less."""
+    took = after[0] - before[0]
+    for row in rows(text):
+        name, share, rate = row[1], float(row[3]), int(row[5])
+        old, new = before[1][name], after[1][name]
+        cpu = (new[0] - old[0]) / took / 1e7
+        switches = (new[1] - old[1]) / took
+        if not 0.66 * cpu - 2 < share < 1.5 * cpu + 2:
+            return False
+        if not 0.66 * switches - 2 < rate < 1.5 * switches + 2:
+            return False
+    return len(rows(text)) == 3
+
+
+@case
+def top_figures():
+    """Shares and rates: a busy machine may differ from one second to the next."""
+    with running("/usr/bin/python3", "-c", PACED) as program:
+        program.line("ready")
+        with top(program.pid) as terminal:
+            terminal.wait_for(lambda text: len(rows(text)) == 3, "table")
+            for _ in range(10):
+                before = figures_of(program.pid)
+                terminal.read(2.1)
+                text = terminal.text()
+                if alike(text, before, figures_of(program.pid)):
+                    break
+            else:
+                raise Wrong("shares and rates of another program:\n" + "\n".join(text))
+            table = {row[1]: row for row in rows(text)}
+            check([row[1] for row in rows(text)][0] == "half", text)
+            check(float(table["half"][3]) > 5 and int(table["often"][5]) > 5, text)
+            main = table[[name for name in table if name.startswith("python3")][0]]
+            check(main[2] == "parked" and "semaphore" in " ".join(main), text)
+            check(abs(parsed(main[6])[0] - figures_of(program.pid)[1][main[1]][2]) < 4e9
+                  and parsed(main[6])[0] > 2e9, main)
+            check(abs(parsed(main[4])[0] - figures_of(program.pid)[1][main[1]][0]) < 2e6,
+                  main)
+            terminal.press(b"w")
+            terminal.wait_for(lambda text: rows(text)[0][1].startswith("python3"),
+                              "who waits longest on top")
+            terminal.press(b"s")
+            terminal.wait_for(lambda text: not rows(text)[0][1].startswith("python3"),
+                              "who switches on top")
 
 
 @case
 def top_keys():
     with states() as (program, _), top(program.pid) as terminal:
-        terminal.wait_for(lambda text: len(rows(text)) == 16, "table")
+        terminal.wait_for(lambda text: len(rows(text)) == THREADS, "table")
         terminal.press(b"w")
         terminal.wait_for(lambda text: "by waiting time" in text[1], "order")
         names = [row[1] for row in rows(terminal.text())]
-        check(names[-1] == "main" or names.index("main") > 12, names)
+        check(names[-1] == "main" or names.index("main") > THREADS - 4, names)
         terminal.press(b"s")
         terminal.wait_for(lambda text: "by switches" in text[1], "order")
         terminal.press(b"c")
@@ -138,13 +214,13 @@ def top_resized():
         terminal.wait_for(lambda text: rows(text) and rows(text)[0][0] != first,
                           "other row on top")
         terminal.resize(40, 150)
-        terminal.wait_for(lambda text: len(rows(text)) == 16 and
+        terminal.wait_for(lambda text: len(rows(text)) == THREADS and
                           any(len(line) > 100 for line in text), "whole table")
         terminal.resize(2, 20)
         terminal.read(2.5)
         check(terminal.status is None, terminal.status)
         terminal.resize(30, 100)
-        terminal.wait_for(lambda text: len(rows(text)) == 16, "table again")
+        terminal.wait_for(lambda text: len(rows(text)) == THREADS, "table again")
 
 
 @case
@@ -166,7 +242,7 @@ def top_process_stopped():
     with states("spin") as (program, knows):
         program.process.send_signal(signal.SIGSTOP)
         with top(program.pid) as terminal:
-            terminal.wait_for(lambda text: len(rows(text)) == 16, "table")
+            terminal.wait_for(lambda text: len(rows(text)) == THREADS, "table")
             terminal.read(2)
             check(terminal.status is None, terminal.status)
 
