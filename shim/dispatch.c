@@ -9,13 +9,17 @@
 #include "signals.h"
 #include "sys.h"
 
-#define SYS(name)     [__NR_##name] = {sys_##name, false},
-#define RESTART(name) [__NR_##name] = {sys_##name, true},
+#define SYS(name)                 SYS_AS(name, name)
+#define RESTART(name)             RESTART_AS(name, name)
+#define SYS_AS(name, handler)     [__NR_##name] = {sys_##handler, false},
+#define RESTART_AS(name, handler) [__NR_##name] = {sys_##handler, true},
 const struct sys sys_table[SYS_COUNT] = {
 #include "sys_list.h"
 };
 #undef SYS
 #undef RESTART
+#undef SYS_AS
+#undef RESTART_AS
 
 #define NO_HELPER_NS 10000000
 

@@ -33,8 +33,16 @@ long sys_job(struct thread *th, bool bounded, long nr, const long arg[6]);
 /* The call as it stands, by a helper. */
 long sys_by_helper(struct thread *th, bool bounded);
 
-/* sys_cred.c: the call as it stands; helpers made before it are not used any more. */
+/* Handlers that serve several calls, each as it stands: */
+/* sys_cred.c: helpers made before it are not used any more. */
 long sys_own_change(struct thread *th);
+/* sys_memory.c: what the kernel notes for mappings, which ours are shared by many stacks. */
+long sys_changes_mapping(struct thread *th);
+/* sys_file.c: by a helper; bounded: it ends by itself, only late. */
+long sys_helper(struct thread *th);
+long sys_helper_bounded(struct thread *th);
+/* sys_file.c: of a file that is in memory these are over soon. */
+long sys_by_disk(struct thread *th);
 
 /* Keys of wait queues that are no address of the program's. */
 #define WAIT_CHILD_KEY 1
@@ -50,9 +58,13 @@ struct thread *timer_thread(int timer);
 
 #define SYS(name)     long sys_##name(struct thread *th);
 #define RESTART(name) long sys_##name(struct thread *th);
+#define SYS_AS(name, handler)
+#define RESTART_AS(name, handler)
 #include "sys_list.h"
 #undef SYS
 #undef RESTART
+#undef SYS_AS
+#undef RESTART_AS
 
 /* sys_sched.c: as if it had at least this real-time priority; 0 ends it. */
 void sched_boost(struct thread *of, int priority);

@@ -5,37 +5,14 @@
  */
 #include "sys.h"
 
-static long changed(long result)
+long sys_own_change(struct thread *th)
 {
+	long result = sys_native(th);
+
 	if (result >= 0)
 		helper_renew();
 	return result;
 }
-
-long sys_own_change(struct thread *th)
-{
-	return changed(sys_native(th));
-}
-
-#define CHANGES(name)                      \
-	long sys_##name(struct thread *th) \
-	{                                  \
-		return sys_own_change(th); \
-	}
-CHANGES(setuid)
-CHANGES(setgid)
-CHANGES(setreuid)
-CHANGES(setregid)
-CHANGES(setresuid)
-CHANGES(setresgid)
-CHANGES(setfsuid)
-CHANGES(setfsgid)
-CHANGES(setgroups)
-CHANGES(capset)
-CHANGES(unshare)
-CHANGES(setns)
-CHANGES(landlock_restrict_self)
-#undef CHANGES
 
 /* A filter may end the process for a call of the watchdog's. */
 long sys_seccomp(struct thread *th)

@@ -132,7 +132,7 @@ long sys_dup(struct thread *th)
 	return fd;
 }
 
-static long dup_to(struct thread *th)
+long sys_dup2(struct thread *th)
 {
 	int from = (int)th->call.arg[0], to = (int)th->call.arg[1];
 	long fd;
@@ -145,16 +145,6 @@ static long dup_to(struct thread *th)
 	if (fd >= 0 && from != to)
 		fd_duplicated(to, from);
 	return fd;
-}
-
-long sys_dup2(struct thread *th)
-{
-	return dup_to(th);
-}
-
-long sys_dup3(struct thread *th)
-{
-	return dup_to(th);
 }
 
 long sys_fcntl(struct thread *th)

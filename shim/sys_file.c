@@ -31,34 +31,17 @@ long sys_flock(struct thread *th)
 	return sys_by_helper(th, false);
 }
 
-/* These end by themselves, only late. */
-long sys_fsync(struct thread *th)
+long sys_helper(struct thread *th)
+{
+	return sys_by_helper(th, false);
+}
+
+long sys_helper_bounded(struct thread *th)
 {
 	return sys_by_helper(th, true);
 }
 
-long sys_fdatasync(struct thread *th)
-{
-	return sys_by_helper(th, true);
-}
-
-long sys_sync(struct thread *th)
-{
-	return sys_by_helper(th, true);
-}
-
-long sys_syncfs(struct thread *th)
-{
-	return sys_by_helper(th, true);
-}
-
-long sys_msync(struct thread *th)
-{
-	return sys_by_helper(th, true);
-}
-
-/* Of a file that is in memory these are over soon. */
-static long by_disk(struct thread *th)
+long sys_by_disk(struct thread *th)
 {
 	int fd = (int)th->call.arg[0];
 	long n;
@@ -70,41 +53,6 @@ static long by_disk(struct thread *th)
 	if (n == -EFBIG)
 		file_exceeds_limit(th);
 	return n;
-}
-
-long sys_fallocate(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_ftruncate(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_sync_file_range(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_readahead(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_getdents(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_getdents64(struct thread *th)
-{
-	return by_disk(th);
-}
-
-long sys_copy_file_range(struct thread *th)
-{
-	return by_disk(th);
 }
 
 /* Asks with IPC_NOWAIT first; a helper waits where that says that it would. */
@@ -130,31 +78,6 @@ long sys_msgrcv(struct thread *th)
 long sys_msgsnd(struct thread *th)
 {
 	return by_nowait(th, 3, -EAGAIN);
-}
-
-long sys_semop(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}
-
-long sys_semtimedop(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}
-
-long sys_mq_timedsend(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}
-
-long sys_mq_timedreceive(struct thread *th)
-{
-	return sys_by_helper(th, false);
-}
-
-long sys_io_getevents(struct thread *th)
-{
-	return sys_by_helper(th, false);
 }
 
 /* What can be had of the file without waiting for the disk, or -EAGAIN. */

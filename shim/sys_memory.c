@@ -224,31 +224,10 @@ long sys_mprotect(struct thread *th)
 	return err == 1 ? sys_native(th) : err;
 }
 
-/* What the kernel notes for mappings, which ours are shared by many stacks. */
-static long changes_mapping(struct thread *th)
+long sys_changes_mapping(struct thread *th)
 {
 	stacks_disturb((uint64_t)th->call.arg[0], page_up((uint64_t)th->call.arg[1]));
 	return sys_native(th);
-}
-
-long sys_pkey_mprotect(struct thread *th)
-{
-	return changes_mapping(th);
-}
-
-long sys_mlock(struct thread *th)
-{
-	return changes_mapping(th);
-}
-
-long sys_mlock2(struct thread *th)
-{
-	return changes_mapping(th);
-}
-
-long sys_mbind(struct thread *th)
-{
-	return changes_mapping(th);
 }
 
 long sys_mlockall(struct thread *th)
@@ -273,7 +252,7 @@ long sys_madvise(struct thread *th)
 	case MADV_PAGEOUT:
 		return sys_native(th);
 	default:
-		return changes_mapping(th);
+		return sys_changes_mapping(th);
 	}
 }
 

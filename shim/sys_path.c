@@ -233,68 +233,17 @@ long sys_faccessat(struct thread *th)
 	return stat_at(th, 0);
 }
 
-long sys_faccessat2(struct thread *th)
-{
-	return stat_at(th, (int)th->call.arg[3]);
-}
-
 long sys_readlinkat(struct thread *th)
 {
 	return stat_at(th, AT_SYMLINK_NOFOLLOW);
 }
 
-static long by_path(struct thread *th, bool follow)
-{
-	return by_look(th, AT_FDCWD, (uint64_t)th->call.arg[0], follow);
-}
-
 long sys_stat(struct thread *th)
 {
-	return by_path(th, true);
+	return by_look(th, AT_FDCWD, (uint64_t)th->call.arg[0], true);
 }
 
 long sys_lstat(struct thread *th)
 {
-	return by_path(th, false);
+	return by_look(th, AT_FDCWD, (uint64_t)th->call.arg[0], false);
 }
-
-long sys_access(struct thread *th)
-{
-	return by_path(th, true);
-}
-
-long sys_readlink(struct thread *th)
-{
-	return by_path(th, false);
-}
-
-long sys_chdir(struct thread *th)
-{
-	return by_path(th, true);
-}
-
-long sys_statfs(struct thread *th)
-{
-	return by_path(th, true);
-}
-
-/* What these change goes to the disk, and they wait for its journal. */
-#define CHANGES(name)                            \
-	long sys_##name(struct thread *th)       \
-	{                                        \
-		return sys_by_helper(th, false); \
-	}
-CHANGES(unlink)
-CHANGES(unlinkat)
-CHANGES(rename)
-CHANGES(renameat)
-CHANGES(renameat2)
-CHANGES(mkdir)
-CHANGES(mkdirat)
-CHANGES(rmdir)
-CHANGES(link)
-CHANGES(linkat)
-CHANGES(symlink)
-CHANGES(symlinkat)
-CHANGES(truncate)
-#undef CHANGES

@@ -4,7 +4,7 @@
 #include "sys.h"
 #include "usercopy.h"
 
-static long make_pipe(struct thread *th)
+long sys_pipe(struct thread *th)
 {
 	long err = sys_native(th);
 	int fd[2];
@@ -14,31 +14,11 @@ static long make_pipe(struct thread *th)
 	return err;
 }
 
-long sys_pipe(struct thread *th)
-{
-	return make_pipe(th);
-}
-
-long sys_pipe2(struct thread *th)
-{
-	return make_pipe(th);
-}
-
-static long make_eventfd(struct thread *th)
+long sys_eventfd(struct thread *th)
 {
 	long fd = sys_native(th);
 
 	if (fd >= 0)
 		fd_born_pair((int)fd, (int)fd);
 	return fd;
-}
-
-long sys_eventfd(struct thread *th)
-{
-	return make_eventfd(th);
-}
-
-long sys_eventfd2(struct thread *th)
-{
-	return make_eventfd(th);
 }

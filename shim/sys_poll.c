@@ -369,23 +369,15 @@ long sys_epoll_pwait2(struct thread *th)
 	return err ? err : epoll_any(th, for_ever, th->call.timed ? 1 : ns);
 }
 
-static long made(long fd)
+long sys_epoll_create(struct thread *th)
 {
+	long fd = sys_native(th);
+
 	if (fd >= 0) {
 		fd_born((int)fd);
 		fd_set_epoll((int)fd);
 	}
 	return fd;
-}
-
-long sys_epoll_create(struct thread *th)
-{
-	return made(sys_native(th));
-}
-
-long sys_epoll_create1(struct thread *th)
-{
-	return made(sys_native(th));
 }
 
 static void nothing(struct coroutine *co)

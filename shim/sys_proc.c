@@ -162,7 +162,7 @@ long sys_vfork(struct thread *th)
 	return proc_vfork(th, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
 }
 
-static long exec(struct thread *th)
+long sys_execve(struct thread *th)
 {
 	long err;
 
@@ -173,16 +173,6 @@ static long exec(struct thread *th)
 	signal_exec_failed(th);
 	sigreal_after_exec();
 	return err;
-}
-
-long sys_execve(struct thread *th)
-{
-	return exec(th);
-}
-
-long sys_execveat(struct thread *th)
-{
-	return exec(th);
 }
 
 /* No child has changed yet: until SIGCHLD says that one has. */

@@ -239,21 +239,11 @@ long sys_rt_tgsigqueueinfo(struct thread *th)
 	return send(th, (int)th->call.arg[0], (int)th->call.arg[1], (int)th->call.arg[2], &info);
 }
 
-static long watch(struct thread *th)
+long sys_signalfd(struct thread *th)
 {
 	uint64_t set;
 
 	if (th->call.arg[2] == 8 && !user_get(set, th->call.arg[1]))
 		sigreal_signalfd(set & ~SIG_UNBLOCKABLE);
 	return sys_native(th);
-}
-
-long sys_signalfd(struct thread *th)
-{
-	return watch(th);
-}
-
-long sys_signalfd4(struct thread *th)
-{
-	return watch(th);
 }
