@@ -83,42 +83,34 @@ static bool within(const struct copatch_pool *pool)
 	return copatch_self() && copatch_self()->pool == pool;
 }
 
-static int wait_empty(struct copatch_pool *pool, const struct deadline *d)
+static int wait_empty(struct copatch_pool *pool, long timeout, bool kill)
 {
+	struct deadline d;
+
+	if (!pool)
+		return -EINVAL;
+	if (within(pool))
+		return -EDEADLK;
+	deadline_set(&d, timeout);
+	LOCKED(&pool->lock);
+
+	if (kill)
+		list_for_each (l, &pool->tasks)
+			task_cancel(container_of(l, struct copatch_task, in_pool));
 	while (pool->running)
-		if (cond_wait(&pool->left, &pool->lock, d) == -ETIMEDOUT && pool->running)
+		if (cond_wait(&pool->left, &pool->lock, &d) == -ETIMEDOUT && pool->running)
 			return -ETIMEDOUT;
 	return 0;
 }
 
 int copatch_pool_join(struct copatch_pool *pool, long timeout)
 {
-	struct deadline d;
-
-	if (!pool)
-		return -EINVAL;
-	if (within(pool))
-		return -EDEADLK;
-	deadline_set(&d, timeout);
-	LOCKED(&pool->lock);
-
-	return wait_empty(pool, &d);
+	return wait_empty(pool, timeout, false);
 }
 
 int copatch_pool_kill(struct copatch_pool *pool, long timeout)
 {
-	struct deadline d;
-
-	if (!pool)
-		return -EINVAL;
-	if (within(pool))
-		return -EDEADLK;
-	deadline_set(&d, timeout);
-	LOCKED(&pool->lock);
-
-	list_for_each (l, &pool->tasks)
-		task_cancel(container_of(l, struct copatch_task, in_pool));
-	return wait_empty(pool, &d);
+	return wait_empty(pool, timeout, true);
 }
 
 int copatch_pool_free(struct copatch_pool *pool)
