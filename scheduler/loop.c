@@ -100,16 +100,22 @@ long sched_namespace(void)
 	return link_namespace;
 }
 
-int fd_move_high(int fd)
+long fd_copy_high(int fd)
 {
 	struct rlimit lim = {HIGH, HIGH};
+
+	raw2(__NR_getrlimit, RLIMIT_NOFILE, &lim);
+	return raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC,
+		    lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
+}
+
+int fd_move_high(int fd)
+{
 	long high;
 
 	if (fd < 0)
 		return fd;
-	raw2(__NR_getrlimit, RLIMIT_NOFILE, &lim);
-	high = raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC,
-		    lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
+	high = fd_copy_high(fd);
 	if (raw_failed(high))
 		return fd;
 	raw1(__NR_close, fd);

@@ -218,6 +218,8 @@ void fd_wake_ready(int fd, short events);
 unsigned fd_table_end(void);
 /* The number is about to be closed or to name another file. */
 void fd_forget(int fd);
+/* A duplicate of it with a high number, out of the program's way. */
+long fd_copy_high(int fd) __attribute__((warn_unused_result));
 /* The number is one of our own from now on. */
 void fd_claim(int fd);
 /* The number is one of our own: the program must neither close nor replace it. */

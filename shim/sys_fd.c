@@ -13,8 +13,6 @@
 #include "sys.h"
 #include "usercopy.h"
 
-#define HIGH_FD 900
-
 #define UNSHARE 2U /* linux/close_range.h */
 #define CLOEXEC 4U
 
@@ -30,7 +28,7 @@ static void hold(struct coroutine *co)
 
 	if (co->fd.next || sys_takes_fd_set(th->call.nr) || th->call.held >= 0)
 		return;
-	fd = raw3(__NR_fcntl, th->call.arg[0], F_DUPFD_CLOEXEC, HIGH_FD);
+	fd = fd_copy_high((int)th->call.arg[0]);
 	if (raw_failed(fd))
 		fd = raw3(__NR_fcntl, th->call.arg[0], F_DUPFD_CLOEXEC, 0);
 	th->call.held = raw_failed(fd) ? -1 : (int)fd;
