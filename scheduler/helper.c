@@ -30,7 +30,7 @@ enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_TAKEN };
 
 struct helper_job {
 	struct helper_job *next;
-	struct coroutine *co; /* NULL once nobody waits for the answer */
+	struct coroutine *co;
 	struct helper *helper;
 	long nr, arg[6];
 	long result;
@@ -275,10 +275,7 @@ static void take_done(void *arg)
 			pool.idle = h;
 			pool.idle_count++;
 		}
-		if (job->co)
-			co_wake(job->co, WAKE_EVENT);
-		else
-			slab_free(&pool.jobs, job);
+		co_wake(job->co, WAKE_EVENT);
 	}
 	for (int bounded = 0; bounded < 2; bounded++) {
 		struct queue *q = &pool.waiting[bounded];
@@ -318,8 +315,7 @@ void helper_interrupt(struct helper_job *job)
 			in->tail = q;
 		job->state = JOB_TAKEN;
 		job->result = NOT_BEGUN;
-		if (job->co)
-			co_wake(job->co, WAKE_EVENT);
+		co_wake(job->co, WAKE_EVENT);
 		return;
 	}
 	if (job->state == JOB_TAKEN)
@@ -327,14 +323,6 @@ void helper_interrupt(struct helper_job *job)
 	__atomic_store_n(&job->interrupted, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&job->tid, __ATOMIC_SEQ_CST))
 		raw3(__NR_tgkill, raw0(__NR_getpid), job->tid, OWN_SIGNAL);
-}
-
-void helper_abandon(struct helper_job *job)
-{
-	job->co = NULL;
-	helper_interrupt(job);
-	if (job->state == JOB_TAKEN)
-		slab_free(&pool.jobs, job);
 }
 
 void helper_limit(unsigned n)

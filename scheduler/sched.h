@@ -241,8 +241,6 @@ int wait_helper(struct coroutine *co, long nr, const long arg[6], bool bounded,
 bool helper_result(struct helper_job *job, long *result);
 /* Makes the job's call end with -EINTR if it has not ended. */
 void helper_interrupt(struct helper_job *job);
-/* Nobody waits for the answer any more. */
-void helper_abandon(struct helper_job *job);
 /* So many bounded calls at once, no more. */
 void helper_limit(unsigned n);
 /* The carrier's credentials have changed: whatever begins from now on has the new ones. */

@@ -353,78 +353,6 @@ START_TEST(interrupt_queued)
 }
 END_TEST
 
-static long op_abandon(struct task *t)
-{
-	helper_abandon(jobs[t->arg[0]]);
-	jobs[t->arg[0]] = NULL;
-	return 0;
-}
-
-static long op_give_up(struct task *t)
-{
-	if (t->co.woke & WAKE_SIGNAL) {
-		t->arg[0] = t->id;
-		return op_abandon(t);
-	}
-	return op_help(t);
-}
-
-static void gives_up(struct task *t)
-{
-	char c;
-
-	ck_assert_int_eq(co_syscall((long)op_give_up, is_bounded[t->id], __NR_read, pipes[0],
-				    (long)&c, 1, 0),
-			 0);
-	/* The answer that comes in later is nobody's. */
-	ck_assert_int_eq(sleep_ns(30 * MS), WAKE_TIMEOUT);
-	ended++;
-}
-
-static struct task *quitters[20];
-static uint64_t give_up_after;
-
-static void makes_give_up(struct task *t)
-{
-	(void)t;
-	sleep_ns(give_up_after);
-	for (int i = 0; i < 20; i++)
-		co_wake(&quitters[i]->co, WAKE_SIGNAL);
-	while (ended < 20)
-		sleep_ns(MS);
-	sleep_ns(5 * MS); /* the answers come in, to nobody */
-	ck_assert_int_eq(help(true, __NR_getpid, 0, 0, 0), getpid());
-	ck_assert_int_eq(help(false, __NR_getpid, 0, 0, 0), getpid());
-	/* All have left the call: none of them takes the byte. */
-	ck_assert_int_eq(write(pipes[1], "x", 1), 1);
-	sleep_ns(5 * MS);
-	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, 1000 * MS), WAKE_EVENT);
-}
-
-static void run_give_up(uint64_t delay)
-{
-	for (int i = 0; i < 20; i++) {
-		quitters[i] = task_new(gives_up, i);
-		is_bounded[i] = i % 2;
-	}
-	give_up_after = delay;
-	task_new(makes_give_up, 20);
-	tasks_run();
-}
-
-/* Ten in calls, eight more of the bounded ones too, two in line. */
-START_TEST(abandon)
-{
-	run_give_up(10 * MS);
-}
-END_TEST
-
-START_TEST(abandon_early)
-{
-	run_give_up(0);
-}
-END_TEST
-
 /* An interruption that comes when the helper works for somebody else already is not his. */
 static long op_late(struct task *t)
 {
@@ -584,8 +512,6 @@ int main(void)
 	tcase_add_test(tests, interrupt_running);
 	tcase_add_test(tests, interrupt_early);
 	tcase_add_test(tests, interrupt_queued);
-	tcase_add_test(tests, abandon);
-	tcase_add_test(tests, abandon_early);
 	tcase_add_test(tests, interrupt_done);
 	tcase_add_test(tests, interrupted_place);
 	tcase_add_test(tests, no_helper);
