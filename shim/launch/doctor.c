@@ -12,9 +12,8 @@ void doctor_fact(const char *name, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	say_line(line, format, args);
 	va_end(args);
-	say_clean(line);
 	printf("  %-13s %s\n", name, line);
 }
 
@@ -25,7 +24,7 @@ void doctor_limit(struct doctor *doctor, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	say_line(line, format, args);
 	va_end(args);
 	if (strstr(doctor->limits, line))
 		return;
@@ -47,7 +46,6 @@ void doctor_refuse(struct doctor *doctor, int status, const char *format, ...)
 
 static int verdict(struct doctor *doctor)
 {
-	say_clean(doctor->limits);
 	say_clean(doctor->reason);
 	if (doctor->status != EXIT_PROCEED)
 		printf("\ncannot run, because %s\n", doctor->reason);

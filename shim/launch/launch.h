@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stddef.h>
 
 /* As env(1) and the shells have them. */
@@ -21,6 +22,9 @@
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What a file's name may hold and a terminal would obey becomes question marks. */
 void say_clean(char *line);
+/* A message without such characters. */
+void say_line(char line[MESSAGE_MAX], const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* options.c */
 int options_read(char **args, int *used);

@@ -12,14 +12,19 @@ void say_clean(char *line)
 			*at = '?';
 }
 
+void say_line(char line[MESSAGE_MAX], const char *format, va_list args)
+{
+	(void)vsnprintf(line, MESSAGE_MAX, format, args);
+	say_clean(line);
+}
+
 void say(const char *format, ...)
 {
 	char line[MESSAGE_MAX];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	say_line(line, format, args);
 	va_end(args);
-	say_clean(line);
 	(void)fprintf(stderr, "copatch: %s\n", line);
 }
