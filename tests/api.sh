@@ -21,17 +21,9 @@ for variable in ${!COPATCH_@}; do
 	unset "$variable"
 done
 unset LD_PRELOAD LD_LIBRARY_PATH MAKEFLAGS MAKELEVEL MFLAGS
-failures=0
-
-# same NAME EXPECTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		echo "ok - api/$1"
-	else
-		echo "not ok - api/$1 # expected '${2//$'\n'/\\n}', got '${3//$'\n'/\\n}'"
-		failures=$((failures + 1))
-	fi
-}
+suite=api
+# shellcheck source=tests/same.sh
+. "$top/tests/same.sh"
 
 header_tests() {
 	local compiler standard language

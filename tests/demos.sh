@@ -18,17 +18,9 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 cd "$work" || exit 2
 unset LD_PRELOAD
-failures=0
-
-# same NAME EXPECTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		echo "ok - demos/$1"
-	else
-		echo "not ok - demos/$1 # expected '${2//$'\n'/\\n}', got '${3//$'\n'/\\n}'"
-		failures=$((failures + 1))
-	fi
-}
+suite=demos
+# shellcheck source=tests/same.sh
+. "$top/tests/same.sh"
 
 # holds NAME CONDITION: one of awk's, on the numbers in it.
 holds() {

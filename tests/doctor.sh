@@ -20,17 +20,9 @@ trap 'exit 130' INT TERM
 cd "$work" || exit 2
 ulimit -c 0
 unset LD_PRELOAD LD_LIBRARY_PATH
-failures=0
-
-# same NAME EXPECTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		echo "ok - doctor/$1"
-	else
-		echo "not ok - doctor/$1 # expected '${2//$'\n'/\\n}', got '${3//$'\n'/\\n}'"
-		failures=$((failures + 1))
-	fi
-}
+suite=doctor
+# shellcheck source=tests/same.sh
+. "$tests/same.sh"
 
 # Runs the doctor on the arguments; leaves out, err and status.
 see() {

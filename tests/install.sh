@@ -16,17 +16,9 @@ for variable in ${!COPATCH_@}; do
 	unset "$variable"
 done
 unset LD_PRELOAD MAKEFLAGS MAKELEVEL MFLAGS
-failures=0
-
-# same NAME EXPECTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		echo "ok - install/$1"
-	else
-		echo "not ok - install/$1 # expected '${2//$'\n'/\\n}', got '${3//$'\n'/\\n}'"
-		failures=$((failures + 1))
-	fi
-}
+suite=install
+# shellcheck source=tests/same.sh
+. "$top/tests/same.sh"
 
 files() {
 	# gdb's script is found by the whole path of the library

@@ -31,7 +31,9 @@ for variable in ${!COPATCH_@}; do
 	unset "$variable"
 done
 unset LD_PRELOAD
-failures=0
+suite=launcher
+# shellcheck source=tests/same.sh
+. "$tests/same.sh"
 
 pass() {
 	echo "ok - launcher/$1"
@@ -44,15 +46,6 @@ fail() {
 
 skip() {
 	echo "ok - launcher/$1 # SKIP $2"
-}
-
-# same NAME EXPECTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		pass "$1"
-	else
-		fail "$1" "expected '${2//$'\n'/\\n}', got '${3//$'\n'/\\n}'"
-	fi
 }
 
 # Runs COMMAND, which leaves out, err and status.
