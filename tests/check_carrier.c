@@ -727,16 +727,6 @@ START_TEST(foreign)
 }
 END_TEST
 
-static long op_fork(struct task *t)
-{
-	long pid = raw1(__NR_fork, 0);
-
-	(void)t;
-	if (!pid)
-		sched_after_fork();
-	return pid;
-}
-
 static long op_write(struct task *t)
 {
 	return raw3(__NR_write, t->arg[0], "", 1);

@@ -458,16 +458,6 @@ START_TEST(no_helper)
 }
 END_TEST
 
-static long op_fork(struct task *t)
-{
-	long pid = raw1(__NR_fork, 0);
-
-	(void)t;
-	if (!pid)
-		sched_after_fork();
-	return pid;
-}
-
 static void forks(struct task *t)
 {
 	long pid;

@@ -109,6 +109,16 @@ static inline long op_park(struct task *t)
 	return t->co.woke ? t->co.woke : BLOCKED;
 }
 
+static inline long op_fork(struct task *t)
+{
+	long pid = raw1(__NR_fork, 0);
+
+	(void)t;
+	if (!pid)
+		sched_after_fork();
+	return pid;
+}
+
 /* Arguments: clock, deadline. */
 static inline long op_until(struct task *t)
 {
