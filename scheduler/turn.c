@@ -10,6 +10,7 @@
  */
 #define TICKS      64
 #define LOOK_AGAIN 2500000
+#define LOOK_LATER (20 * LOOK_AGAIN) /* at most: the kernel may have stopped us in the midst of it */
 /* Who has spun once is taken to do so again until it has parked so many times without. */
 #define SPUN 16
 /* Who makes no call between so many ticks and one more spins, or computes. */
@@ -25,8 +26,8 @@ void turn_look(struct carrier *ca, bool wait)
 	loop_run(ca, wait);
 	ca->looked = __builtin_ia32_rdtsc();
 	/* With thousands of descriptors ready a look takes milliseconds: a tenth of the time. */
-	cost = wait ? 0 : ca->looked - begun;
-	ca->look_again = cost * 10 > LOOK_AGAIN ? cost * 10 : LOOK_AGAIN;
+	cost = wait ? 0 : (ca->looked - begun) * 10;
+	ca->look_again = cost < LOOK_AGAIN ? LOOK_AGAIN : cost < LOOK_LATER ? cost : LOOK_LATER;
 }
 
 static bool look_is_due(struct carrier *ca)
