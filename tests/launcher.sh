@@ -131,6 +131,22 @@ usage_tests() {
 			fail "help (${command})" "status $status: $(head -n 1 out)"
 		fi
 	done
+	for command in 'ps 1 --help' 'top -h' 'doctor true -h' 'report --help' 'run --stats --help'; do
+		# shellcheck disable=SC2086 # the words of the command
+		try "$copatch" $command
+		same "help ($command)" "0 0 usage: copatch run [options] [--] PROGRAM [ARG...]" \
+			"$status $(wc -c <err) $(grep '^usage' out | head -n 1)"
+	done
+	# all that there is can be found from here
+	for word in run doctor ps top report --json -o --stats --slice --no-preempt --helpers --block-warn \
+		--trace --trace-size --seed --no-patch --deadlock-abort --log 'info coroutines' \
+		'coroutine ID bt' 'coroutine apply all bt' copatch.h LD_PRELOAD deadlock; do
+		same "help-tells ($word)" yes \
+			"$("$copatch" --help | grep -qw -e "$word" && echo yes)"
+	done
+	# shellcheck disable=SC2016 # the inner shell's own
+	runs help-of-the-program --help "$copatch" run sh -c 'echo "$0"' --help
+	refuses version-takes-nothing 125 "'x' is one too many" "$copatch" --version x
 	refuses no-command 125 'no command given' "$copatch"
 	refuses unknown-command 125 "unknown command 'ls'.*copatch run ls" "$copatch" ls
 	refuses unknown-global-option 125 "unknown option '--nonsense'" "$copatch" --nonsense
@@ -154,6 +170,10 @@ option_tests() {
 	refuses flag-with-value 125 '--stats takes no value' "$copatch" run --stats=1 true
 	refuses log-without-value 125 '--log needs a value: one of error\|warn\|debug' \
 		"$copatch" run --log
+	refuses trace-without-value 125 '--trace needs a value: the name of a file' \
+		"$copatch" run --trace
+	refuses trace-empty-value 125 "--trace cannot be '': give the name of a file" \
+		"$copatch" run --trace= true
 	refuses log-bad-value 125 "--log cannot be 'loud'.*error\\|warn\\|debug" \
 		"$copatch" run --log loud true
 	refuses log-empty-value 125 "--log cannot be ''" "$copatch" run --log= true

@@ -48,7 +48,11 @@ static int print_help(void)
 	     "       copatch --help\n\n"
 	     "options of run, and the variables that do the same:");
 	options_print_help();
-	puts("\nExit status: PROGRAM's own; 125 copatch failed, 126 PROGRAM cannot be run,\n"
+	puts("\nA deadlock is told on stderr, with the locks and who holds them. In gdb: info "
+	     "coroutines,\n"
+	     "coroutine ID bt, coroutine apply all bt. Without this command a program runs so by\n"
+	     "LD_PRELOAD=.../libcopatch.so and the variables.\n\n"
+	     "Exit status: PROGRAM's own; 125 copatch failed, 126 PROGRAM cannot be run,\n"
 	     "127 PROGRAM was not found. More is in copatch(1); generators, greenlets and\n"
 	     "tasks for programs of one's own, copatch.h, in copatch(3).");
 	return finish_stdout();
@@ -60,9 +64,25 @@ static int print_version(void)
 	return finish_stdout();
 }
 
-static int is_help(const char *arg)
+static bool is_help(const char *arg)
 {
 	return arg && (!strcmp(arg, "--help") || !strcmp(arg, "-h"));
+}
+
+/* Anywhere among the words that are ours: those of run end where the program begins. */
+static bool asks_for_help(char **args, bool all)
+{
+	for (; *args && (all || **args == '-') && strcmp(*args, "--") != 0; args++)
+		if (is_help(*args))
+			return true;
+	return false;
+}
+
+static int start(const struct command *command, char **args)
+{
+	if (asks_for_help(args, command->start != run_command))
+		return print_help();
+	return command->start(args);
 }
 
 int main(int argc, char **argv)
@@ -73,11 +93,15 @@ int main(int argc, char **argv)
 	}
 	if (is_help(argv[1]))
 		return print_help();
-	if (!strcmp(argv[1], "--version"))
+	if (!strcmp(argv[1], "--version") && argc == 2)
 		return print_version();
+	if (!strcmp(argv[1], "--version")) {
+		say("'%s' is one too many: copatch --version", argv[2]);
+		return EXIT_COPATCH;
+	}
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return is_help(argv[2]) ? print_help() : commands[i].start(argv + 2);
+			return start(&commands[i], argv + 2);
 	if (argv[1][0] == '-')
 		say("unknown option '%s': see copatch --help", argv[1]);
 	else

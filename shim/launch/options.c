@@ -57,12 +57,23 @@ static int set_file(const struct copatch_option *option, const char *value)
 	return EXIT_PROCEED;
 }
 
+/* "one of error|warn|debug", "the name of a file" */
+static const char *choice(const struct copatch_option *option, const char **words)
+{
+	bool file = option->kind == COPATCH_OPT_FILE;
+
+	*words = file ? "" : option->words;
+	return file ? "the name of a file" : "one of ";
+}
+
 static int set(const struct copatch_option *option, const char *value)
 {
 	if (option->kind == COPATCH_OPT_FILE && *value)
 		return set_file(option, value);
 	if (copatch_option_value(option, value) < 0) {
-		say("--%s cannot be '%s': give one of %s", option->name, value, option->words);
+		const char *words, *one = choice(option, &words);
+
+		say("--%s cannot be '%s': give %s%s", option->name, value, one, words);
 		return EXIT_COPATCH;
 	}
 	if (setenv(option->env, value, 1)) {
@@ -96,7 +107,9 @@ static int read_one(char **args, int *used)
 		*used = 2;
 	}
 	if (!value) {
-		say("--%s needs a value: one of %s", option->name, option->words);
+		const char *words, *one = choice(option, &words);
+
+		say("--%s needs a value: %s%s", option->name, one, words);
 		return EXIT_COPATCH;
 	}
 	return set(option, value);
