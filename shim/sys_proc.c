@@ -168,8 +168,10 @@ long sys_execve(struct thread *th)
 
 	sigreal_before_exec(th->mask);
 	signal_before_exec(th);
+	trace_before_exec(th);
 	err = raw5(th->call.nr, th->call.arg[0], th->call.arg[1], th->call.arg[2], th->call.arg[3],
 		   th->call.arg[4]);
+	trace_exec_failed();
 	signal_exec_failed(th);
 	sigreal_after_exec();
 	return err;

@@ -19,6 +19,7 @@ static const char *const causes[PARK_CAUSES] = {"fd", "time", "queue", "helper",
 static struct {
 	char path[4096];
 	uint64_t limit;
+	uint64_t told; /* the current run's part before this count has been written */
 	bool on, open;
 } trace;
 
@@ -245,8 +246,10 @@ static void put_wait(struct text *t, struct thread *th, uint64_t ns)
 	th->trace_waits = true;
 }
 
-static void put_run(struct text *t, struct thread *th, uint64_t from, uint64_t to)
+static void put_run(struct text *t, struct thread *th, uint64_t began, uint64_t to)
 {
+	uint64_t from = trace_clock_ns(began < trace.told ? trace.told : began);
+
 	if (th->trace_waits) {
 		th->trace_waits = false;
 		begin_at(t, 'E', from);
@@ -272,7 +275,7 @@ static void left(struct coroutine *co, uint64_t began, uint64_t now)
 	trace_clock_settle(now);
 	to = trace_clock_ns(now);
 	start(&t, th);
-	put_run(&t, th, trace_clock_ns(began), to);
+	put_run(&t, th, began, to);
 	if (!co->runnable)
 		put_wait(&t, th, to);
 	write_out(&t);
@@ -320,7 +323,7 @@ void trace_thread_ends(struct thread *th)
 	if (!ready())
 		return;
 	start(&t, th);
-	put_run(&t, th, trace_clock_ns(co_began()), now);
+	put_run(&t, th, co_began(), now);
 	begin_at(&t, 'i', now);
 	PUT(&t, ",\"s\":\"t\",\"name\":\"ends\"}");
 	write_out(&t);
@@ -342,12 +345,51 @@ void trace_end(void)
 		return;
 	if (co) {
 		start(&t, thread_of(co));
-		put_run(&t, thread_of(co), trace_clock_ns(co_began()),
-			trace_clock_ns(__builtin_ia32_rdtsc()));
+		put_run(&t, thread_of(co), co_began(), trace_clock_ns(__builtin_ia32_rdtsc()));
 		write_out(&t);
 	}
 	trace.on = false;
 	trace_file_close();
+}
+
+/* The waits of all but the current thread end here, or begin again. */
+static void put_waits(char phase, uint64_t ns)
+{
+	list_for_each (l, co_registry()) {
+		struct thread *th = container_of(l, struct thread, co.all);
+		struct text t;
+
+		if (!th->trace_waits)
+			continue;
+		start(&t, th);
+		if (phase == 'E') {
+			begin_at(&t, 'E', ns);
+			*t.at++ = '}';
+		} else {
+			put_wait(&t, th, ns);
+		}
+		write_out(&t);
+	}
+}
+
+void trace_before_exec(struct thread *th)
+{
+	uint64_t now = __builtin_ia32_rdtsc();
+	struct text t;
+
+	if (!trace.on || !trace.open)
+		return;
+	start(&t, th);
+	put_run(&t, th, co_began(), trace_clock_ns(now));
+	write_out(&t);
+	trace.told = now;
+	put_waits('E', trace_clock_ns(now));
+}
+
+void trace_exec_failed(void)
+{
+	if (trace.on && trace.open)
+		put_waits('B', trace_clock_ns(__builtin_ia32_rdtsc()));
 }
 
 void trace_after_fork(struct thread *th)

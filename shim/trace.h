@@ -20,6 +20,9 @@ void trace_thread_ends(struct thread *th);
 void trace_thread_named(const struct thread *th);
 /* The end of the process, by its own will. Whatever else ends it leaves a file that is whole. */
 void trace_end(void);
+/* The new program's threads have the same ids: no wait may go on around what they do. */
+void trace_before_exec(struct thread *th);
+void trace_exec_failed(void);
 void trace_after_fork(struct thread *th);
 
 /* trace_file.c */

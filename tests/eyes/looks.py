@@ -324,6 +324,12 @@ def ps_stuck():
         co = by_id[knows["spinner"][0]]
         check(co["state"] == "running" and "count_for_ever" in functions(co), co)
         check(by_id[knows["locker"][0]]["waits"]["object"] == "mutex", by_id)
+        # what it has used since it was taken up is counted too
+        used = cpu_of(program.pid)
+        time.sleep(1)
+        grown = cpu_of(program.pid) - used
+        _, by_id = look(program.pid)
+        check(by_id[co["id"]]["cpu_ns"] - co["cpu_ns"] > 0.9 * grown, co, by_id, grown)
 
 
 def state_of(pid):

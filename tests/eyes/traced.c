@@ -55,6 +55,12 @@ static void *syncer(void *arg)
 	return NULL;
 }
 
+static void *pauser(void *arg)
+{
+	pause();
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
@@ -87,8 +93,14 @@ int main(int argc, char **argv)
 	pthread_join(sync, NULL);
 	if (!strcmp(how, "--exit"))
 		_exit(0);
-	if (!strcmp(how, "--exec"))
+	if (!strcmp(how, "--exec")) {
+		/* Somebody waits when it happens, and goes on waiting where it does not. */
+		pthread_create(&sync, NULL, pauser, NULL);
+		nap();
+		execl("/no/such/program", argv[0], (char *)NULL);
+		nap();
 		execl(argv[0], argv[0], (char *)NULL);
+	}
 	if (!strcmp(how, "--fork")) {
 		pid_t pid = fork();
 

@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import decimal
 import json
 import os
 import re
@@ -21,8 +22,71 @@ def folder():
 
 
 def events(path):
+    """The events of a trace that others' viewers take as it is."""
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        text = file.read()
+    check_format(json.loads(text, parse_float=decimal.Decimal))
+    return json.loads(text)
+
+
+def is_number(value, most):
+    return type(value) is int and 0 <= value <= most
+
+
+def is_time(value):
+    """Microseconds, of which Perfetto keeps a thousandth."""
+    return (type(value) in (int, decimal.Decimal) and 0 <= value < 1 << 50 and
+            value == round(value, 3))
+
+
+def check_event(e):
+    """The Trace Event Format, array form: what each phase must have, and nothing unknown."""
+    fields = {"M": {"name", "args"}, "B": {"name", "cat", "ts"}, "E": {"ts"},
+              "X": {"name", "ts", "dur"}, "i": {"name", "ts", "s"}}
+    check(isinstance(e, dict) and e.get("ph") in fields, "phase", e)
+    needed = fields[e["ph"]] | {"ph", "pid", "tid"}
+    check(needed <= set(e) <= needed | {"args", "cat"}, "fields", e)
+    check(is_number(e["pid"], 2**32 - 1) and is_number(e["tid"], 2**32 - 1), "ids", e)
+    check(all(type(e[field]) is str and e[field] for field in ("name", "cat")
+              if field in e), "text", e)
+    check(all(is_time(e[field]) for field in ("ts", "dur") if field in e), "time", e)
+    check(e.get("s", "t") == "t", "scope", e)
+    args = e.get("args", {})
+    check(isinstance(args, dict) and all(
+        type(key) is str and type(value) in (int, str)
+        for key, value in args.items()), "args", e)
+    if e["ph"] == "M":
+        check(e["name"] in ("process_name", "thread_name") and set(args) == {"name"}
+              and type(args["name"]) is str, "metadata", e)
+
+
+def check_format(trace):
+    """As Perfetto and chrome://tracing read it: by time, a stack of slices a track.
+
+    A slice that overlaps another is dropped or cut short there, to the nanosecond.
+    """
+    check(isinstance(trace, list) and trace, "not an array")
+    for e in trace:
+        check_event(e)
+    named = {e["tid"] for e in trace if e.get("name") == "thread_name"}
+    check({e["tid"] for e in trace} == named, "tracks without a name")
+    last, open_wait, busy = {}, {}, {}
+    for e in trace:     # chrome://tracing wants those of a track in order
+        if e["ph"] != "M":
+            track = e["pid"], e["tid"]
+            check(e["ph"] == "i" or last.get(track, 0) <= e["ts"], "order", e)
+            last[track] = max(e["ts"], last.get(track, 0))
+    for e in sorted((e for e in trace if e["ph"] in "BEX"), key=lambda e: e["ts"]):
+        track = e["pid"], e["tid"]
+        check(busy.get(track, 0) <= e["ts"], "overlaps a run", e)
+        if e["ph"] == "E":
+            check(open_wait.pop(track, None), "an end without a beginning", e)
+            continue
+        check(track not in open_wait, "overlaps a wait", e, open_wait.get(track))
+        if e["ph"] == "B":
+            open_wait[track] = e
+        else:
+            busy[track] = e["ts"] + e["dur"]
 
 
 def kinds(trace):
@@ -116,6 +180,8 @@ def trace_survives_exit_and_exec():
         path = traced(where, "--exec")[0]
         trace = events(path)                # both programs of this process
         check(kinds(trace)["B", "fd"] == 2 * THREADS * ROUNDS, kinds(trace))
+        pauses = [e for e in trace if e.get("name") == "pause"]
+        check(len(pauses) == 2 and pauses[0]["tid"] == pauses[1]["tid"], pauses)
         check(os.listdir(where) == ["t.json"], os.listdir(where))
 
 
