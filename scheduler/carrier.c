@@ -233,14 +233,14 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 	}
 }
 
-static _Noreturn void run_text(struct coroutine *co)
+/* Program text goes on as soon as we are back at the door: see co_resume. */
+static void run_text(struct coroutine *co)
 {
 	if (co->notice)
 		sched_hooks.before_run(co);
 	carrier_set_fs(co->fs);
 	if (!co->live_vector)
 		vector_load(co);
-	co_resume();
 }
 
 /* The current coroutine, if there is one still, has had the carrier until now. */
@@ -251,10 +251,8 @@ static void leave(struct carrier *ca)
 		sched_hooks.left(ca->current, ca->began, ca->since);
 }
 
-_Noreturn void carrier_run(void)
+static void run_next(struct carrier *ca)
 {
-	struct carrier *ca = this_carrier();
-
 	leave(ca);
 	if (ca->current)
 		ca->current->since = ca->since;
@@ -285,20 +283,28 @@ _Noreturn void carrier_run(void)
 		}
 		turn_begin(ca, co);
 		run_text(co);
+		return;
 	}
 }
 
-_Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result)
+_Noreturn void carrier_run(void)
+{
+	run_next(this_carrier());
+	co_resume();
+}
+
+void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result)
 {
 	struct carrier *ca = this_carrier();
 
 	if (call_ends(ca, co, again, result) && !turn_is_over(ca, co))
 		run_text(co);
-	carrier_run();
+	else
+		run_next(ca);
 }
 
-/* From co_syscall. Returns only if the coroutine goes on at once. */
-long carrier_enter_front(struct coroutine *co)
+/* From co_syscall. True: the coroutine goes on at once, and only its result is new. */
+bool carrier_enter_front(struct coroutine *co)
 {
 	struct carrier *ca = this_carrier();
 	long result;
@@ -308,13 +314,15 @@ long carrier_enter_front(struct coroutine *co)
 	result = sched_hooks.front(co);
 	if (call_ends(ca, co, sched_hooks.again, result) && !turn_is_over(ca, co)) {
 		if (co->live_vector && !co->notice)
-			return (long)co->regs.ax;
+			return true;
 		run_text(co);
+	} else {
+		run_next(ca);
 	}
-	carrier_run();
+	return false;
 }
 
-_Noreturn void carrier_interrupted(void)
+void carrier_interrupted(void)
 {
 	struct carrier *ca = this_carrier();
 	struct coroutine *co = ca->current;
@@ -322,16 +330,10 @@ _Noreturn void carrier_interrupted(void)
 	if (!turn_is_interrupted(ca, co)) {
 		turn_begin(ca, co);
 		run_text(co);
+		return;
 	}
 	sched_stats.preempted++;
-	carrier_run();
-}
-
-/* From co_syscall: something was noted after the last look. */
-_Noreturn void carrier_front_slow(long result)
-{
-	this_carrier()->current->regs.ax = (uint64_t)result;
-	carrier_interrupted();
+	run_next(ca);
 }
 
 void carrier_kick(void)

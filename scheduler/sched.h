@@ -164,11 +164,13 @@ void *co_vector_alloc(void) __attribute__((warn_unused_result));
 void co_drop_vector(struct coroutine *co);
 /*
  * The current coroutine's `again` was called for the first time, by a door that saved all of its
- * registers, and said `result`. Goes on with whoever is next.
+ * registers, and said `result`. Whoever is next is the current one then, and the door goes on to
+ * co_resume: calls and returns come in pairs, or the processor would guess each `ret` of the
+ * program's wrong after them.
  */
-_Noreturn void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
-/* Its registers were saved while it ran; something was noted. */
-_Noreturn void carrier_interrupted(void);
+void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
+/* Its registers were saved while it ran; something was noted. As above. */
+void carrier_interrupted(void);
 /* Runs coroutines for ever, on the carrier's own stack. */
 _Noreturn void carrier_run(void);
 /* Something was noted: no wait of the loop lasts longer. For signal handlers. */

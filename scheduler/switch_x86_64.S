@@ -45,9 +45,15 @@ co_syscall:
 	mov	%gs:CA_STACK, %rsp
 	mov	%rax, %rdi
 	call	carrier_enter_front
+	test	%al, %al
+	je	co_resume_exit
+	mov	R_RAX(%rbx), %rax
 	mov	R_RBX(%rbx), %rbx
 	.cfi_restore_state
-	/* No way to describe the next few: a debugger that stops here sees a wrong caller. */
+	/*
+	 * No way to describe the next few: a debugger that stops here sees a wrong caller. The
+	 * caller expects `ret`, and so does the processor.
+	 */
 	.globl	co_front_exit
 	.hidden	co_front_exit
 co_front_exit:
@@ -55,15 +61,20 @@ co_front_exit:
 	jne	.Lfront_slow
 	mov	%gs:CA_CURRENT, %rcx
 	mov	R_RSP(%rcx), %rsp
-	jmp	*R_RIP(%rcx)
+	mov	R_RIP(%rcx), %rcx
+	cmp	%rcx, -8(%rsp)
+	lea	-8(%rsp), %rsp
+	jne	.Lfront_elsewhere
+	ret
+.Lfront_elsewhere:
+	lea	8(%rsp), %rsp
+	jmp	*%rcx
 	.globl	co_front_exit_end
 	.hidden	co_front_exit_end
 co_front_exit_end:
 .Lfront_slow:
 	mov	%gs:CA_STACK, %rsp
-	mov	%rax, %rdi
-	call	carrier_front_slow
-	ud2
+	jmp	.Lattend
 .Lnative:
 	mov	%rdi, %rax
 	mov	%rsi, %rdi
@@ -124,7 +135,7 @@ co_resume_exit:
 co_resume_exit_end:
 .Lattend:
 	call	carrier_interrupted
-	ud2
+	jmp	co_resume_exit
 	/* Where a signal handler sends program text whose registers it has saved. */
 	.globl	carrier_interrupted_entry
 	.hidden	carrier_interrupted_entry

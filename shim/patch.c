@@ -61,7 +61,7 @@ int patch_init(void)
 }
 
 /* From side_entry, with the registers saved. */
-__attribute__((used)) _Noreturn void side_enter(struct coroutine *co)
+__attribute__((used)) void side_enter(struct coroutine *co)
 {
 	co->abi = ABI_SYSCALL;
 	co->live_vector = true;

@@ -40,7 +40,7 @@ side_entry:
 	mov	%r11, %rdi
 	cld
 	call	side_enter
-	ud2
+	jmp	co_resume
 	.cfi_endproc
 	.size	side_entry, . - side_entry
 

@@ -33,6 +33,7 @@ static _Noreturn void go(void)
 
 	patch_trapped(co);
 	carrier_enter(co, sys_again, sys_enter_back(co));
+	co_resume();
 }
 
 /*
