@@ -93,14 +93,11 @@ static long take(struct thread *th, void *at)
 		died = word & FUTEX_OWNER_DIED;
 		if (owner == tid)
 			return -EDEADLK;
-		if (owner && owner < TID_FIRST) {
-			/* The kernel hands a robust one on, and only it knows about the others. */
-			return raw2(__NR_kill, owner, 0) == -ESRCH ? -ESRCH : -EAGAIN;
-		}
-		if (owner && owner_lives(word))
+		if (owner && (owner < TID_FIRST ? !process_gone((int)owner) : owner_lives(word)))
 			return -EAGAIN;
 		if (owner) {
-			if (!is_robust(th, (uint64_t)at))
+			/* exit_pi_state_list in kernel/futex/core.c: who waits already gets it. */
+			if (!th->call.done && !is_robust(th, (uint64_t)at))
 				return -ESRCH;
 			died = FUTEX_OWNER_DIED;
 		}

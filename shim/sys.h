@@ -74,6 +74,8 @@ void sched_inherit(struct thread *child, const struct thread *parent);
 void futex_wake_address(uint64_t address, unsigned n);
 /* Makes the first in line the owner of a PI lock, if there is one; `flags` stay in its word. */
 long futex_hand_over(uint64_t address, uint32_t flags);
+/* What it owns with priority inheritance goes to those who wait for it. */
+void futex_owner_ends(struct thread *th);
 /* A process that shares our memory may wait for private futexes too, natively. */
 extern bool futex_mirror;
 /* futex_shared.c: words that other processes can see; a deadline is in the call. */

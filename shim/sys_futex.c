@@ -276,11 +276,15 @@ static long lock_pi(struct thread *th, bool try, bool realtime)
 				return 0;
 		} else if (try) {
 			return -EAGAIN;
-		} else if (!thread_by_tid((int)(word & FUTEX_TID_MASK)) && !th->call.begun) {
-			return -ESRCH;
 		} else {
+			struct thread *owner = thread_by_tid((int)(word & FUTEX_TID_MASK));
+
+			if (!owner && !th->call.begun)
+				return -ESRCH;
 			if (user_cas32(at, &seen, word | FUTEX_WAITERS))
 				return -EFAULT;
+			if (owner)
+				owner->pi_awaited = true;
 			if (seen == word)
 				break;
 		}
@@ -309,8 +313,28 @@ long futex_hand_over(uint64_t address, uint32_t flags)
 		co_wake(heir, WAKE_EVENT);
 		flags |=
 			(uint32_t)thread_of(heir)->tid | (waitq_first(address) ? FUTEX_WAITERS : 0);
+		thread_of(heir)->pi_awaited = true;
 	}
 	return user_put(address, flags) ? -EFAULT : 0;
+}
+
+/* Whoever waits gets the lock, as by exit_pi_state_list in kernel/futex/core.c. */
+void futex_owner_ends(struct thread *th)
+{
+	if (!th->pi_awaited)
+		return;
+	list_for_each (l, co_registry()) {
+		struct thread *waiter = container_of(l, struct thread, co.all);
+		uint64_t at = (uint64_t)waiter->call.arg[0];
+		uint32_t word;
+
+		if (!waits_pi(waiter) || user_load32(&word, (void *)at) ||
+		    (word & FUTEX_TID_MASK) != (uint32_t)th->tid)
+			continue;
+		futex_hand_over(at, FUTEX_OWNER_DIED);
+		if (th->sched.boost && owner_of(at))
+			boost_again(owner_of(at));
+	}
 }
 
 static long unlock_pi(struct thread *th)

@@ -10,6 +10,7 @@
 #include "fdtab.h"
 #include "proc.h"
 #include "report.h"
+#include "robust.h"
 #include "signals.h"
 #include "sys.h"
 #include "trace.h"
@@ -169,8 +170,10 @@ long sys_execve(struct thread *th)
 	sigreal_before_exec(th->mask);
 	signal_before_exec(th);
 	trace_before_exec(th);
+	robust_before_exec();
 	err = raw5(th->call.nr, th->call.arg[0], th->call.arg[1], th->call.arg[2], th->call.arg[3],
 		   th->call.arg[4]);
+	robust_exec_failed();
 	trace_exec_failed();
 	signal_exec_failed(th);
 	sigreal_after_exec();

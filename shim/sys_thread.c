@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Birth, death and identity of threads, as glibc asks the kernel for them. */
-#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,6 +8,7 @@
 #include "../scheduler/raw.h"
 #include "crowd.h"
 #include "report.h"
+#include "robust.h"
 #include "signals.h"
 #include "stacks.h"
 #include "sys.h"
@@ -17,8 +17,6 @@
 #include "usercopy.h"
 
 #define CLONE_ARGS_MAX 4096 /* copy_clone_args_from_user in kernel/fork.c: a page */
-
-#define ROBUST_LIMIT 2048 /* linux/futex.h: a list that never ends */
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
@@ -203,56 +201,11 @@ long sys_clone3(struct thread *th)
 	return new_task(th, &b);
 }
 
-/* One entry of the robust list: handle_futex_death in kernel/futex/core.c. */
-static void owner_died(struct thread *th, uint64_t at, bool pi)
-{
-	uint32_t word;
-
-	if (at & 3 || user_load32(&word, (void *)at))
-		return;
-	while ((word & FUTEX_TID_MASK) == (uint32_t)th->tid) {
-		uint32_t seen = word;
-
-		if (user_cas32((void *)at, &seen, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
-			return;
-		if (seen == word) {
-			/* Who waits for a PI lock does not look again: exit_pi_state_list. */
-			if (word & FUTEX_WAITERS && pi)
-				futex_hand_over(at, FUTEX_OWNER_DIED);
-			else if (word & FUTEX_WAITERS)
-				futex_wake_address(at, 1);
-			return;
-		}
-		word = seen;
-	}
-}
-
-static void walk_robust_list(struct thread *th)
-{
-	uint64_t head[3], entry, next; /* list, offset, list_op_pending */
-
-	if (!th->robust_head || user_get(head, th->robust_head))
-		return;
-	entry = head[0];
-	for (int i = 0; i < ROBUST_LIMIT && (entry & ~1UL) != th->robust_head; i++) {
-		/* The next one first: the entry's memory is somebody else's once it is released. */
-		bool bad = user_get(next, entry & ~1UL);
-
-		if ((entry & ~1UL) != (head[2] & ~1UL))
-			owner_died(th, (entry & ~1UL) + head[1], entry & 1);
-		if (bad)
-			return;
-		entry = next;
-	}
-	if (head[2] & ~1UL)
-		owner_died(th, (head[2] & ~1UL) + head[1], head[2] & 1);
-}
-
 static _Noreturn void end_process(int code)
 {
 	/* Locks that other processes share; the kernel knows of the main thread's only. */
 	list_for_each (l, co_registry())
-		walk_robust_list(container_of(l, struct thread, co.all));
+		robust_owner_ends(container_of(l, struct thread, co.all));
 	trace_end();
 	report_print();
 	for (;;)
@@ -263,7 +216,8 @@ long sys_exit(struct thread *th)
 {
 	uint32_t zero = 0;
 
-	walk_robust_list(th);
+	robust_owner_ends(th);
+	futex_owner_ends(th);
 	stacks_end(th->co.regs.sp, co_cycles(&th->co));
 	/* The stack may be unmapped from here on; we stand on the carrier's. */
 	if (th->clear_tid && !user_put(th->clear_tid, zero))

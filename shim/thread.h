@@ -54,6 +54,7 @@ struct thread {
 	char name[16];
 	uint64_t clear_tid; /* address of the word to clear at its end */
 	uint64_t robust_head;
+	bool pi_awaited; /* somebody has waited for a lock with inheritance that was its */
 
 	/* Part 2b: owned by sys_sched.c. Only real-time priorities bind, in co.priority. */
 	struct {
