@@ -11,8 +11,8 @@
 #include "watch.h"
 
 #define STACK_SIZE (256UL << 10)
-/* So long, about 10 ms, those who compute wait for others who do not. */
-#define HOGS_WAIT 25000000
+/* So many milliseconds those who compute wait for others who do not. */
+#define HOGS_WAIT 10
 #define SET_GS    0x1001 /* asm/prctl.h */
 #define SET_FS    0x1002
 #define GET_FS    0x1003
@@ -46,7 +46,8 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->self = ca;
 	ca->stack_top = (uint64_t)stack + STACK_SIZE;
 	ca->wrfsbase = wrfsbase;
-	ca->since = ca->began = __builtin_ia32_rdtsc();
+	stamp_init();
+	ca->since = ca->began = stamp_now();
 	slab_init(&ca->coroutines, object_size);
 	vector_init(ca);
 	list_init(&ca->runq);
@@ -190,7 +191,7 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	if (!list_empty(&ca->urgent) && prio_first(ca)) {
 		from = &ca->urgent;
 	} else if (!list_empty(&ca->hogs) &&
-		   (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT)) {
+		   (list_empty(from) || ca->since - ca->hog_since > HOGS_WAIT * stamp_per_ms)) {
 		from = &ca->hogs;
 		ca->hog_since = ca->since;
 	}

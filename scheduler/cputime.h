@@ -4,11 +4,12 @@
 #define COPATCH_CPUTIME_H
 
 #include "carrier.h"
+#include "stamp.h"
 
 /* Whose time it was since the last switch; `co` NULL: nobody's. */
 static inline void cpu_charge(struct carrier *ca, struct coroutine *co)
 {
-	uint64_t now = __builtin_ia32_rdtsc();
+	uint64_t now = stamp_now();
 
 	if (co) {
 		if (list_empty(&co->ran))

@@ -7,11 +7,12 @@
  * second to the rest (sched_rt_runtime_us).
  */
 #include "carrier.h"
+#include "stamp.h"
 
 /* As Linux has it: so much of the carrier's processor time, then the rest of a second. */
 #define KEPT_NS 950000000
-#define RELENT  125000000 /* time-stamp counts, about 50 ms */
-#define LOOK    250000000 /* the clock is looked at so often, about 100 ms */
+#define RELENT  50  /* ms */
+#define LOOK    100 /* ms; the clock is looked at so often */
 
 static struct coroutine *runs(struct list *l)
 {
@@ -20,7 +21,7 @@ static struct coroutine *runs(struct list *l)
 
 static bool relenting(struct carrier *ca)
 {
-	if (ca->relents_until && __builtin_ia32_rdtsc() >= ca->relents_until)
+	if (ca->relents_until && stamp_now() >= ca->relents_until)
 		ca->relents_until = 0;
 	return ca->relents_until;
 }
@@ -47,7 +48,7 @@ void prio_queue(struct carrier *ca, struct coroutine *co, bool before)
 /* Whether it is time for those who wait while one of `priority` runs; then all are equal. */
 static bool relents(struct carrier *ca, int priority)
 {
-	uint64_t now = __builtin_ia32_rdtsc(), cpu;
+	uint64_t now = stamp_now(), cpu;
 
 	if (list_empty(&ca->runq) && list_empty(&ca->hogs) &&
 	    (list_empty(&ca->urgent) || runs(ca->urgent.prev)->priority >= priority)) {
@@ -58,7 +59,7 @@ static bool relents(struct carrier *ca, int priority)
 		ca->kept_since = now;
 		ca->kept_from = 0;
 	}
-	if (now - ca->kept_since < LOOK)
+	if (now - ca->kept_since < LOOK * stamp_per_ms)
 		return false;
 	ca->kept_since = now;
 	cpu = time_now(CLOCK_THREAD_CPUTIME_ID);
@@ -67,7 +68,7 @@ static bool relents(struct carrier *ca, int priority)
 	if (cpu - ca->kept_from < KEPT_NS)
 		return false;
 	ca->kept_since = 0;
-	ca->relents_until = now + RELENT;
+	ca->relents_until = now + RELENT * stamp_per_ms;
 	list_join(&ca->runq, &ca->urgent);
 	return true;
 }

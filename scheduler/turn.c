@@ -5,12 +5,11 @@
 
 /*
  * At a switch, or after so many calls, the loop is looked at, so that I/O and timers never starve;
- * but not twice in so many time-stamp counts, about 1 ms: a look costs as much as ten switches,
- * and shows once more what those who are about to run have been woken for.
+ * but not twice in a millisecond: a look costs as much as ten switches, and shows once more what
+ * those who are about to run have been woken for.
  */
 #define TICKS      64
-#define LOOK_AGAIN 2500000
-#define LOOK_LATER (20 * LOOK_AGAIN) /* at most: the kernel may have stopped us in the midst of it */
+#define LOOK_LATER 20 /* ms at most: the kernel may have stopped us in the midst of it */
 /* Who has spun once is taken to do so again until it has parked so many times without. */
 #define SPUN 16
 /* Who makes no call between so many ticks and one more spins, or computes. */
@@ -18,22 +17,24 @@
 
 void turn_look(struct carrier *ca, bool wait)
 {
-	uint64_t begun = __builtin_ia32_rdtsc(), cost;
+	uint64_t begun = stamp_now(), cost, most;
 
 	if (wait && !ca->fd_waiters && sched_hooks.stuck && !timer_any(ca))
 		sched_hooks.stuck();
 	ca->ticks = 0;
 	loop_run(ca, wait);
-	ca->looked = __builtin_ia32_rdtsc();
+	ca->looked = stamp_now();
 	/* With thousands of descriptors ready a look takes milliseconds: a tenth of the time. */
+	most = LOOK_LATER * stamp_per_ms;
 	cost = wait ? 0 : (ca->looked - begun) * 10;
-	ca->look_again = cost < LOOK_AGAIN ? LOOK_AGAIN : cost < LOOK_LATER ? cost : LOOK_LATER;
+	ca->look_again = cost < stamp_per_ms ? stamp_per_ms : cost < most ? cost : most;
+	stamp_settle(ca->looked);
 }
 
 static bool look_is_due(struct carrier *ca)
 {
 	ca->ticks = 0;
-	return order_state || __builtin_ia32_rdtsc() - ca->looked > ca->look_again;
+	return order_state || stamp_now() - ca->looked > ca->look_again;
 }
 
 void turn_begin(struct carrier *ca, struct coroutine *co)
@@ -140,7 +141,7 @@ static bool look_after_tick(struct carrier *ca)
 	co_save_vector(ca->current);
 	list_take(&before, &ca->runq);
 	loop_run(ca, false);
-	ca->looked = __builtin_ia32_rdtsc();
+	ca->looked = stamp_now();
 	woken = !list_empty(&ca->runq);
 	list_init(&timely);
 	list_for_each_safe (l, tmp, &ca->runq) {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../scheduler/carrier.h"
+#include "../scheduler/stamp.h"
 #include "thread.h"
 
 #define AT(type, member)                                            \
@@ -69,8 +70,8 @@ struct copatch_registry copatch_registry = {
 
 void registry_open(void)
 {
-	copatch_registry.tsc = __builtin_ia32_rdtsc();
-	copatch_registry.nsec = time_now(CLOCK_MONOTONIC);
+	copatch_registry.tsc = stamp_now();
+	copatch_registry.nsec = stamp_by_clock ? copatch_registry.tsc : time_now(CLOCK_MONOTONIC);
 	copatch_registry.pid = process_id;
 	copatch_registry.carrier = (uint64_t)this_carrier();
 }

@@ -72,7 +72,8 @@ struct copatch_registry {
 	uint64_t carrier;   /* address; 0: copatch is not in charge */
 	int32_t pid;        /* as the process knows it */
 	uint32_t fields;    /* of the array below */
-	uint64_t tsc, nsec; /* a time-stamp count and CLOCK_MONOTONIC at the same time */
+	/* A time-stamp count and CLOCK_MONOTONIC at one moment; the same: it is what is counted. */
+	uint64_t tsc, nsec;
 	uint32_t carrier_size, thread_size;
 	int32_t clock[REGISTRY_CLOCKS]; /* of REG_TIMERS */
 	struct registry_where where[REG_FIELDS];

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../scheduler/stamp.h"
+
 struct report {
 	bool wanted;
 	unsigned long front, side, back; /* calls by door */
@@ -20,7 +22,7 @@ void report_init(void);
 /* A cheap clock; only differences of it mean anything, to report_held. */
 static inline uint64_t report_clock(void)
 {
-	return __builtin_ia32_rdtsc();
+	return stamp_now();
 }
 /* The call has held the carrier since `begun`: counted by its number if that was over 10 ms. */
 void report_held(long nr, uint64_t begun);

@@ -7,6 +7,7 @@
 #include "trace.h"
 
 #include "../scheduler/raw.h"
+#include "../scheduler/stamp.h"
 #include "log.h"
 #include "report.h"
 #include "sys.h"
@@ -308,7 +309,7 @@ void trace_thread_begins(const struct thread *th, const struct thread *by)
 		return;
 	put_names(th, false);
 	start(&t, th);
-	begin_at(&t, 'i', trace_clock_ns(__builtin_ia32_rdtsc()));
+	begin_at(&t, 'i', trace_clock_ns(stamp_now()));
 	PUT(&t, ",\"s\":\"t\",\"name\":\"begins\",\"args\":{\"by\":");
 	put_number(&t, (uint64_t)by->tid);
 	PUT(&t, "}}");
@@ -317,7 +318,7 @@ void trace_thread_begins(const struct thread *th, const struct thread *by)
 
 void trace_thread_ends(struct thread *th)
 {
-	uint64_t now = trace_clock_ns(__builtin_ia32_rdtsc());
+	uint64_t now = trace_clock_ns(stamp_now());
 	struct text t;
 
 	if (!ready())
@@ -345,7 +346,7 @@ void trace_end(void)
 		return;
 	if (co) {
 		start(&t, thread_of(co));
-		put_run(&t, thread_of(co), co_began(), trace_clock_ns(__builtin_ia32_rdtsc()));
+		put_run(&t, thread_of(co), co_began(), trace_clock_ns(stamp_now()));
 		write_out(&t);
 	}
 	trace.on = false;
@@ -374,7 +375,7 @@ static void put_waits(char phase, uint64_t ns)
 
 void trace_before_exec(struct thread *th)
 {
-	uint64_t now = __builtin_ia32_rdtsc();
+	uint64_t now = stamp_now();
 	struct text t;
 
 	if (!trace.on || !trace.open)
@@ -389,7 +390,7 @@ void trace_before_exec(struct thread *th)
 void trace_exec_failed(void)
 {
 	if (trace.on && trace.open)
-		put_waits('B', trace_clock_ns(__builtin_ia32_rdtsc()));
+		put_waits('B', trace_clock_ns(stamp_now()));
 }
 
 void trace_after_fork(struct thread *th)

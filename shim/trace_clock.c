@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "../scheduler/sched.h"
+#include "../scheduler/stamp.h"
 
 #define CALIBRATION 2000000   /* ns */
 #define SETTLE      100000000 /* ns: time enough to know the counter better */
@@ -23,8 +23,8 @@ static void read_clocks(uint64_t *tsc, uint64_t *ns)
 
 	*tsc = *ns = 0;
 	for (int i = 0; i < 10; i++) {
-		uint64_t before = __builtin_ia32_rdtsc(), now = time_now(CLOCK_MONOTONIC);
-		uint64_t after = __builtin_ia32_rdtsc();
+		uint64_t before = stamp_now(), now = time_now(CLOCK_MONOTONIC);
+		uint64_t after = stamp_now();
 
 		if (after - before >= least)
 			continue;

@@ -20,6 +20,7 @@
 /* What shim/registry.o needs of others; nothing here runs. */
 int process_id = 4711;
 extern struct copatch_registry copatch_registry;
+bool stamp_by_clock;
 
 uint64_t time_now(int clock)
 {

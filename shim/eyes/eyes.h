@@ -107,6 +107,8 @@ _Noreturn void eyes_fail(const char *format, ...) __attribute__((format(printf, 
 /* process.c */
 /* Ends the program with one line if the process is not one of ours. */
 void eyes_open(struct eyes_process *p, pid_t pid);
+/* The count that the process would see now. */
+uint64_t eyes_counts(const struct eyes_process *p);
 /* Whether it is still the one that was opened. */
 bool eyes_alive(struct eyes_process *p);
 int eyes_read_maps(struct eyes_process *p) __attribute__((warn_unused_result));

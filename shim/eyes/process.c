@@ -245,18 +245,23 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t eyes_counts(const struct eyes_process *p)
+{
+	return p->reg.tsc == p->reg.nsec ? now_ns() : __builtin_ia32_rdtsc();
+}
+
 /* How long a count is: from the pair that the process noted when it began, or from one of ours. */
 static void measure_ticks(struct eyes_process *p)
 {
 	uint64_t tsc = p->reg.tsc, ns = p->reg.nsec, ns_now = now_ns();
 
 	if (ns_now - ns < 100000000 || ns_now < ns) {
-		tsc = __builtin_ia32_rdtsc();
+		tsc = eyes_counts(p);
 		ns = ns_now;
 		usleep(20000);
 	}
 	ns_now = now_ns();
-	p->ns_per_tick = (double)(ns_now - ns) / (double)(__builtin_ia32_rdtsc() - tsc);
+	p->ns_per_tick = (double)(ns_now - ns) / (double)(eyes_counts(p) - tsc);
 	if (!(p->ns_per_tick > 0.01 && p->ns_per_tick < 100))
 		p->ns_per_tick = 1; /* what it noted is not true */
 }

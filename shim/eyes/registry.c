@@ -326,7 +326,7 @@ static int look_at_carrier(struct look *l)
 	if (!p->read(p, p->reg.carrier, l->carrier, p->reg.carrier_size))
 		return -EIO;
 	cpu = eyes_carrier_cpu(p);
-	l->tsc = __builtin_ia32_rdtsc();
+	l->tsc = eyes_counts(p);
 	for (int i = 0; i < REGISTRY_CLOCKS; i++) {
 		struct timespec ts = {0, 0};
 
