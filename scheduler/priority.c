@@ -34,13 +34,13 @@ void prio_queue(struct carrier *ca, struct coroutine *co, bool before)
 		list_add_tail(&ca->runq, &co->run);
 		return;
 	}
-	list_for_each (l, &ca->urgent) {
-		int other = runs(l)->priority;
+	/* From the end: mostly all of them are equal. */
+	while (at->prev && at->prev != &ca->urgent) {
+		int other = runs(at->prev)->priority;
 
 		if (other > co->priority || (other == co->priority && !before))
-			continue;
-		at = l;
-		break;
+			break;
+		at = at->prev;
 	}
 	list_add_tail(at, &co->run);
 }

@@ -69,6 +69,10 @@ struct thread *timer_thread(int timer);
 /* sys_sched.c: as if it had at least this real-time priority; 0 ends it. */
 void sched_boost(struct thread *of, int priority);
 void sched_inherit(struct thread *child, const struct thread *parent);
+/* What main, `th`, has by the kernel holds for us too. */
+void sched_adopt(struct thread *th);
+/* In a new process, which has the carrier's from the kernel, it is to be what `th` has. */
+void sched_take_along(const struct thread *th);
 
 /* sys_futex.c */
 void futex_wake_address(uint64_t address, unsigned n);

@@ -70,6 +70,7 @@ static _Noreturn void vfork_child(void *arg)
 	struct carrier *foreign = &carrier_foreign;
 	const struct vfork_start *start = arg;
 
+	sched_take_along(start->th);
 	copy.co.regs = start->th->co.regs;
 	copy.co.regs.ax = 0;
 	if (start->stack)

@@ -47,6 +47,12 @@ static struct thread *other_than_main(struct thread *th)
 	return of && of->tid != process_id ? of : NULL;
 }
 
+/* Where no other thread is meant: main, or somebody else's. */
+static bool means_main(long tid)
+{
+	return !tid || tid == process_id;
+}
+
 static struct slab affinities;
 
 void affinity_leave(struct thread *th)
@@ -58,6 +64,41 @@ void affinity_leave(struct thread *th)
 		slab_free(&affinities, a);
 }
 
+static struct affinity *affinity_new(const uint64_t mask[16])
+{
+	struct affinity *a;
+
+	if (!affinities.size)
+		slab_init(&affinities, sizeof(*a));
+	a = slab_alloc(&affinities);
+	if (a)
+		memcpy(a->mask, mask, sizeof(a->mask));
+	return a;
+}
+
+/* The carrier's is main's, and the others have it so far. They keep it. */
+static long set_main_affinity(struct thread *th)
+{
+	uint64_t mask[16] = {0};
+	long known = raw3(__NR_sched_getaffinity, 0, sizeof(mask), mask), err = sys_native(th);
+	struct affinity *a;
+
+	if (err || !means_main(th->call.arg[0]) || raw_failed(known) || co_alive() == 1)
+		return err;
+	a = affinity_new(mask);
+	list_for_each (l, co_registry()) {
+		struct thread *other = container_of(l, struct thread, co.all);
+
+		if (!a || other->tid == process_id || other->sched.affinity)
+			continue;
+		other->sched.affinity = a;
+		a->users++;
+	}
+	if (a && !a->users)
+		slab_free(&affinities, a);
+	return 0;
+}
+
 long sys_sched_setaffinity(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
@@ -66,7 +107,7 @@ long sys_sched_setaffinity(struct thread *th)
 	struct affinity *a;
 
 	if (!of)
-		return sys_native(th);
+		return set_main_affinity(th);
 	if (len > sizeof(mask))
 		len = sizeof(mask);
 	if (user_copy(mask, (void *)th->call.arg[2], len))
@@ -75,12 +116,9 @@ long sys_sched_setaffinity(struct thread *th)
 		any |= mask[i];
 	if (!any)
 		return -EINVAL;
-	if (!affinities.size)
-		slab_init(&affinities, sizeof(*a));
-	a = slab_alloc(&affinities);
+	a = affinity_new(mask);
 	if (!a)
 		return -ENOMEM;
-	memcpy(a->mask, mask, sizeof(mask));
 	a->users = 1;
 	affinity_leave(of);
 	of->sched.affinity = a;
@@ -107,14 +145,19 @@ long sys_sched_getaffinity(struct thread *th)
 
 #define RESET_ON_FORK 0x40000000 /* SCHED_RESET_ON_FORK */
 
+static bool is_realtime(int policy)
+{
+	int kind = policy & ~RESET_ON_FORK;
+
+	return kind == SCHED_FIFO || kind == SCHED_RR;
+}
+
 static void bind(struct thread *of)
 {
-	int kind = of->sched.policy & ~RESET_ON_FORK;
-	bool realtime = kind == SCHED_FIFO || kind == SCHED_RR;
-	int priority = realtime ? of->sched.priority : 0;
+	int priority = is_realtime(of->sched.policy) ? of->sched.priority : 0;
 
 	co_set_priority(&of->co, priority > of->sched.boost ? priority : of->sched.boost,
-			kind == SCHED_RR);
+			(of->sched.policy & ~RESET_ON_FORK) == SCHED_RR);
 }
 
 void sched_boost(struct thread *of, int priority)
@@ -123,6 +166,7 @@ void sched_boost(struct thread *of, int priority)
 	bind(of);
 }
 
+/* As sched_fork in kernel/sched/core.c. */
 void sched_inherit(struct thread *child, const struct thread *parent)
 {
 	child->sched = parent->sched;
@@ -130,44 +174,81 @@ void sched_inherit(struct thread *child, const struct thread *parent)
 		child->sched.affinity->users++;
 	child->sched.boost = 0;
 	if (child->sched.policy & RESET_ON_FORK) {
-		child->sched.policy = SCHED_OTHER;
+		if (is_realtime(child->sched.policy)) {
+			child->sched.policy = SCHED_OTHER;
+			child->sched.nice = 0;
+		}
+		if (child->sched.nice < 0)
+			child->sched.nice = 0;
+		child->sched.policy &= ~RESET_ON_FORK;
 		child->sched.priority = 0;
 	}
 	bind(child);
 }
 
-/* The kernel has accepted it for main, whose thread the carrier is: it holds for us too. */
+void sched_adopt(struct thread *th)
+{
+	int priority = 0;
+
+	th->sched.policy = (int)raw1(__NR_sched_getscheduler, 0);
+	raw2(__NR_sched_getparam, 0, &priority);
+	th->sched.priority = (int8_t)priority;
+	th->sched.nice = (int8_t)(20 - raw2(__NR_getpriority, PRIO_PROCESS, 0));
+	bind(th);
+}
+
+void sched_take_along(const struct thread *th)
+{
+	struct thread copy = {.tid = 0};
+	int priority;
+
+	if (th->tid == process_id)
+		return;
+	sched_inherit(&copy, th);
+	if (copy.sched.affinity) {
+		copy.sched.affinity->users--;
+		raw3(__NR_sched_setaffinity, 0, sizeof(copy.sched.affinity->mask),
+		     copy.sched.affinity->mask);
+	}
+	priority = is_realtime(copy.sched.policy) ? copy.sched.priority : 0;
+	raw3(__NR_sched_setscheduler, 0, copy.sched.policy, &priority);
+	raw3(__NR_setpriority, PRIO_PROCESS, 0, copy.sched.nice);
+}
+
+/* The kernel has accepted it for main, whose thread the carrier is. */
 static long bind_main(struct thread *th, long result)
 {
 	struct thread *of = thread_by_tid(process_id);
-	int policy = (int)raw1(__NR_sched_getscheduler, 0), priority;
 
-	if (result || (th->call.arg[0] && th->call.arg[0] != process_id) || !of)
-		return result;
-	if (!raw2(__NR_sched_getparam, 0, &priority)) {
-		of->sched.priority = (int8_t)priority;
-		of->sched.policy = policy;
-		of->sched.policy_set = true;
-		bind(of);
-	}
+	if (!result && means_main(th->call.arg[0]) && of)
+		sched_adopt(of);
 	return result;
+}
+
+static bool allowed(int limit, long value)
+{
+	struct rlimit most = {0, 0};
+
+	if (!raw0(__NR_geteuid))
+		return true;
+	raw4(__NR_prlimit64, 0, limit, 0, &most);
+	return (rlim_t)value <= most.rlim_cur;
 }
 
 /* sched_setscheduler(2): what is allowed, without the privilege of real-time classes. */
 static long set_policy(struct thread *of, int policy, int priority)
 {
 	int kind = policy & ~RESET_ON_FORK;
-	bool realtime = kind == SCHED_FIFO || kind == SCHED_RR;
+	bool realtime = is_realtime(kind);
 
 	if (!realtime && kind != SCHED_OTHER && kind != SCHED_BATCH && kind != SCHED_IDLE)
 		return -EINVAL;
 	if (realtime ? priority < 1 || priority > 99 : priority)
 		return -EINVAL;
-	if (realtime && raw0(__NR_geteuid))
+	if (realtime && !allowed(RLIMIT_RTPRIO, priority))
 		return -EPERM;
 	of->sched.policy = policy;
 	of->sched.priority = (int8_t)priority;
-	of->sched.policy_set = true;
 	bind(of);
 	return 0;
 }
@@ -201,7 +282,7 @@ long sys_sched_getscheduler(struct thread *th)
 {
 	struct thread *of = other_than_main(th);
 
-	return of && of->sched.policy_set ? of->sched.policy : on_carrier(th, 0);
+	return of ? of->sched.policy : on_carrier(th, 0);
 }
 
 long sys_sched_getparam(struct thread *th)
@@ -209,7 +290,7 @@ long sys_sched_getparam(struct thread *th)
 	struct thread *of = other_than_main(th);
 	int priority;
 
-	if (!of || !of->sched.policy_set)
+	if (!of)
 		return on_carrier(th, 0);
 	priority = of->sched.priority;
 	return user_put(th->call.arg[1], priority);
@@ -235,10 +316,8 @@ long sys_sched_setattr(struct thread *th)
 		return -EFAULT;
 	err = set_policy(of, (int)(attr.policy | (attr.flags & 1 ? RESET_ON_FORK : 0)),
 			 (int)attr.priority);
-	if (!err && attr.policy == SCHED_OTHER) {
+	if (!err && attr.policy == SCHED_OTHER)
 		of->sched.nice = (int8_t)attr.nice;
-		of->sched.nice_set = true;
-	}
 	return err;
 }
 
@@ -250,13 +329,10 @@ long sys_sched_getattr(struct thread *th)
 
 	if (err || !of || user_get(attr, th->call.arg[1]))
 		return err;
-	if (of->sched.policy_set) {
-		attr.policy = (uint32_t)(of->sched.policy & ~RESET_ON_FORK);
-		attr.flags = of->sched.policy & RESET_ON_FORK ? 1 : 0;
-		attr.priority = (uint32_t)of->sched.priority;
-	}
-	if (of->sched.nice_set)
-		attr.nice = of->sched.nice;
+	attr.policy = (uint32_t)(of->sched.policy & ~RESET_ON_FORK);
+	attr.flags = of->sched.policy & RESET_ON_FORK ? 1 : 0;
+	attr.priority = (uint32_t)of->sched.priority;
+	attr.nice = of->sched.nice;
 	return user_put(th->call.arg[1], attr) ? -EFAULT : 0;
 }
 
@@ -276,21 +352,35 @@ long sys_getpriority(struct thread *th)
 {
 	struct thread *of = niced(th);
 
-	return of && of->sched.nice_set ? 20 - of->sched.nice : on_carrier(th, 1);
+	return of ? 20 - of->sched.nice : on_carrier(th, 1);
+}
+
+/* The kernel has accepted it for main, or for several processes and all threads of each. */
+static void nice_main(int kind, long nice)
+{
+	struct thread *main = thread_by_tid(process_id);
+
+	if (main)
+		sched_adopt(main);
+	if (kind == PRIO_PROCESS || 20 - raw2(__NR_getpriority, PRIO_PROCESS, 0) != nice)
+		return;
+	list_for_each (l, co_registry())
+		container_of(l, struct thread, co.all)->sched.nice = (int8_t)nice;
 }
 
 long sys_setpriority(struct thread *th)
 {
 	struct thread *of = niced(th);
-	long nice = th->call.arg[2], now;
+	long nice = th->call.arg[2] < -20 ? -20 : th->call.arg[2] > 19 ? 19 : th->call.arg[2], err;
 
-	if (!of)
-		return sys_native(th);
-	nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
-	now = of->sched.nice_set ? of->sched.nice : 20 - raw2(__NR_getpriority, PRIO_PROCESS, 0);
-	if (nice < now && raw0(__NR_geteuid))
+	if (!of) {
+		err = sys_native(th);
+		if (!err)
+			nice_main((int)th->call.arg[0], nice);
+		return err;
+	}
+	if (nice < of->sched.nice && !allowed(RLIMIT_NICE, 20 - nice))
 		return -EACCES;
 	of->sched.nice = (int8_t)nice;
-	of->sched.nice_set = true;
 	return 0;
 }

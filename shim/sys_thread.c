@@ -67,6 +67,7 @@ int thread_init(void)
 	adopt_main(th);
 	co->fs = this_carrier()->fs_main;
 	this_carrier()->current = co;
+	sched_adopt(th);
 	return 0;
 }
 
@@ -83,9 +84,13 @@ struct thread *thread_by_tid(int tid)
 
 void thread_after_fork(struct thread *th)
 {
+	sched_take_along(th);
+	affinity_leave(th);
+	th->sched.boost = 0;
 	process_id = (int)raw0(__NR_getpid);
 	tid_after_fork();
 	th->tid = process_id;
+	sched_adopt(th);
 	th->robust_head = 0; /* as copy_process in kernel/fork.c */
 	th->clear_tid = 0;
 	main_exit_code = 0;

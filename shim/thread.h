@@ -56,13 +56,15 @@ struct thread {
 	uint64_t robust_head;
 	bool pi_awaited; /* somebody has waited for a lock with inheritance that was its */
 
-	/* Part 2b: owned by sys_sched.c. Only real-time priorities bind, in co.priority. */
+	/*
+	 * Part 2b: owned by sys_sched.c. Only real-time priorities bind, in co.priority. Main's are
+	 * the kernel's, and here as they were when the program last set them.
+	 */
 	struct {
-		struct affinity *affinity; /* NULL: the carrier's */
+		struct affinity *affinity; /* NULL: the carrier's; main's always */
 		int policy;
 		int8_t nice, priority;
 		int8_t boost; /* the highest priority of those who wait for a PI lock of its */
-		bool nice_set, policy_set;
 	} sched;
 
 	/* Part 3: owned by the signal files. */
