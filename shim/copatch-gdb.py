@@ -161,7 +161,10 @@ class FrameId:
 
 
 class HideInnermost:
-    """A frame filter: the thread's own frame is not the coroutine's."""
+    """A frame filter: the thread's own frame is not the coroutine's.
+
+    Nor are the functions that were inlined into it.
+    """
 
     def __init__(self):
         self.name = "copatch"
@@ -169,7 +172,9 @@ class HideInnermost:
         self.enabled = False
 
     def filter(self, frames):
-        next(frames, None)
+        for frame in frames:
+            if frame.inferior_frame().type() != gdb.INLINE_FRAME:
+                break
         return frames
 
 
@@ -197,7 +202,10 @@ class Inside:
         unwinder.registers = self.co.registers
         hide.enabled = True
         gdb.invalidate_cached_frames()
-        frame = gdb.newest_frame().older()
+        frame = gdb.newest_frame()
+        while frame is not None and frame.type() == gdb.INLINE_FRAME:
+            frame = frame.older()
+        frame = frame and frame.older()
         if frame is None:
             raise gdb.GdbError("gdb finds no frames of this coroutine")
         frame.select()
@@ -232,6 +240,12 @@ def select_carrier():
             thread.switch()
 
 
+def is_inlined_door(frame):
+    """What the doors have inlined says nothing that their own names do not."""
+    return frame.type() == gdb.INLINE_FRAME and \
+        "libcopatch.so" in (gdb.solib_name(frame.pc()) or "")
+
+
 def innermost(co, count=3):
     """The names of a few frames."""
     names = []
@@ -240,7 +254,7 @@ def innermost(co, count=3):
             frame = gdb.selected_frame()
             while frame is not None and len(names) < count:
                 name = frame.name()
-                if name and name != "co_syscall":
+                if name and name != "co_syscall" and not is_inlined_door(frame):
                     names.append(name.split("(")[0])
                 frame = frame.older()
     except gdb.error:

@@ -95,6 +95,40 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
 	.set_initial_registers = set_registers,
 };
 
+/*
+ * Each file once for each time that it is loaded: the libc of the program and that of libev's link
+ * namespace may lie side by side, where dwfl_linux_proc_report takes both for one.
+ */
+static bool report_files(struct eyes_process *p)
+{
+	char vdso[32];
+	size_t next;
+
+	(void)snprintf(vdso, sizeof(vdso), "[vdso: %d]", (int)p->pid);
+	for (size_t i = 0; i < p->maps; i = next) {
+		const struct eyes_map *m = &p->map[i];
+		const char *file = m->file;
+		uint64_t end = m->end;
+
+		next = i + 1;
+		if (file && !strcmp(file, "[vdso]"))
+			file = vdso;
+		else if (!file || *file != '/' || m->offset)
+			continue;
+		for (size_t k = next; k < p->maps; k++) {
+			if (!p->map[k].file)
+				continue; /* what it sets to 0 when it starts */
+			if (strcmp(p->map[k].file, file) != 0 || !p->map[k].offset)
+				break;
+			end = p->map[k].end;
+			next = k + 1;
+		}
+		if (!dwfl_report_module(now.dwfl, file, m->begin, end))
+			return false;
+	}
+	return true;
+}
+
 bool frames_open(struct eyes_process *p)
 {
 	frames_close();
@@ -102,7 +136,8 @@ bool frames_open(struct eyes_process *p)
 	now.dwfl = dwfl_begin(&callbacks);
 	if (!now.dwfl)
 		return false;
-	if (dwfl_linux_proc_report(now.dwfl, p->pid) || dwfl_report_end(now.dwfl, NULL, NULL) ||
+	dwfl_report_begin(now.dwfl);
+	if (!report_files(p) || dwfl_report_end(now.dwfl, NULL, NULL) ||
 	    !dwfl_attach_state(now.dwfl, NULL, p->pid, &thread_callbacks, &now)) {
 		frames_close();
 		return false;

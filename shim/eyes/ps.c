@@ -21,6 +21,18 @@ static int width(void)
 	return ioctl(1, TIOCGWINSZ, &size) || size.ws_col < 40 ? 80 : size.ws_col;
 }
 
+/* A column of START; of "program+0x1234" the number stays whole. */
+#define START_WIDTH 16
+
+static void cut_start(char *start)
+{
+	size_t n = strlen(start), over = n > START_WIDTH ? n - START_WIDTH : 0;
+	char *number = strrchr(start, '+');
+
+	if (number && over < (size_t)(number - start))
+		memmove(number - over, number, strlen(number) + 1);
+}
+
 static void print_row(struct eyes_process *p, const struct eyes_snapshot *s,
 		      const struct eyes_co *co, int columns)
 {
@@ -32,6 +44,7 @@ static void print_row(struct eyes_process *p, const struct eyes_snapshot *s,
 	memcpy(name, co->name, sizeof(name));
 	text_clean(name);
 	text_start(co, p->reg.pid, start, sizeof(start));
+	cut_start(start);
 	if (co->since_ns)
 		text_time(co->since_ns, since, sizeof(since));
 	text_time(co->cpu_ns, cpu, sizeof(cpu));

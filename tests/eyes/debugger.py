@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 from harness import BUILD, LIBRARY, Skip, case, check, running, target
-from looks import states
+from looks import THREADS, states
 
 
 def gdb(*args, cwd=None, extra=()):
@@ -49,6 +49,9 @@ def check_list(out, knows):
     by_name = {row[1]: row for row in rows}
     for name, (tid, what) in knows.items():
         check(by_name[name][0] == str(tid), by_name, name)
+        # the signal that makes a core is main's
+        check(by_name[name][2] in ("parked", "running")[:1 + (name == "main")],
+              by_name[name])
         if name == "reader":
             check(by_name[name][3:5] == ["fd", what[0]], by_name[name])
         if name == "locker":
@@ -109,6 +112,35 @@ def gdb_running():
         check(f'Coroutine {tid} "spinner" runs.' in out, out)
         check(len(re.findall(r"^#0 .*count_for_ever", out, re.M)) == 2, out)
         check(re.search(r" reader \(", out), out)
+
+
+@case
+def gdb_runnable():
+    with states("spin", "two") as (program, _):
+        out = gdb("-p", str(program.pid), *commands("info coroutines"))
+        seen = re.findall(r"^[* ] +\d+ (spinner|second) +(\w+) ", out, re.M)
+        check(sorted(state for _, state in seen) == ["runnable", "running"], out)
+
+
+@case
+def gdb_inlined():
+    """The thread sits in a function of ours that has been inlined into another."""
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        out = gdb(*commands(
+            f"set environment LD_PRELOAD {LIBRARY}", "tbreak pause", "run",
+            "break raw6", "continue", "bt 2", "echo ----\\n", "info coroutines",
+            "echo ----\\n", "coroutine apply all bt", "kill"),
+                  "--args", target("states"), folder)
+        child = int(re.search(r"^thread parent \d+ \d+ (\d+)", out, re.M)[1])
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        own, table, frames = out.split("----\n")
+        around = re.findall(r"^#[01] .*?(\w+) \(", own, re.M)
+        check(len(around) == 2 and around[0] == "raw6", own)
+        check(table.count("\n") == THREADS + 1 and around[1] not in table, table)
+        check(around[1] not in frames and "raw6" not in frames, around, frames)
+        row = [line for line in table.splitlines() if " reader " in line]
+        check(row[0].endswith(" read < reader < start_thread"), row)
 
 
 @contextlib.contextmanager

@@ -387,6 +387,34 @@ def ps_python():
 
 
 @case
+def ps_memcached():
+    """Libraries without symbols, and two copies of libc side by side."""
+    if not shutil.which("memcached"):
+        raise Skip("memcached is not installed")
+    with tempfile.TemporaryDirectory(prefix="copatch-eyes-") as folder:
+        with running("memcached", "-u", "root", "-s", f"{folder}/socket",
+                     "-t", "3") as program:
+            program.wait_for(lambda: os.path.exists(f"{folder}/socket"), "socket")
+            time.sleep(0.3)
+            _, by_id = look(program.pid)
+            waits = [co["waits"]["object"] for co in by_id.values()
+                     if co["state"] == "parked" and co["waits"]["for"] == "futex"]
+            check(len(waits) >= 3 and set(waits) == {"condition variable"}, by_id)
+            for tid, co in by_id.items():
+                if co["state"] == "parked" and tid != program.pid:
+                    check(functions(co)[-2:] == ["start_thread", "__clone"] or
+                          functions(co)[-2:] == ["start_thread", "clone3"], co)
+            base = [line for line in open(f"/proc/{program.pid}/maps",
+                                          encoding="ascii") if "memcached" in line]
+            start = int(base[0].split("-")[0], 16)
+            for row in copatch("ps", program.pid)[1].splitlines():
+                if "mc-worker" in row:
+                    co = by_id[int(row.split()[0])]
+                    number = int(co["start"]["address"], 16) - start
+                    check(row.split()[2].endswith(f"+{number:#x}"), row, co)
+
+
+@case
 def ps_many_that_come_and_go():
     """The list changes while it is read: never a crash, never nonsense."""
     code = ("import threading, time\n"
