@@ -244,10 +244,14 @@ analyze: $(BUILD)/sys_names.h
 		$(SOURCES)
 	for f in $(SOURCES); do clang-tidy --quiet --warnings-as-errors='*' $$f -- -std=gnu11 \
 		-D_GNU_SOURCE -I$(BUILD) -DCOPATCH_VERSION='"$(VERSION)"' || exit 1; done
+	clang-format --dry-run --Werror $(FORMATTED)
+	shellcheck -x -S warning $(wildcard tests/*.sh packaging/*.sh) .ci/run
+	pyflakes3 $(wildcard shim/*.py demo/*.py tests/*/*.py tests/*/*/*.py)
 
+FORMATTED = $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/api/*.h shim/launch/*.h \
+	shim/eyes/*.h tests/*.[ch] tests/*/*.[ch] demo/*.c)
 format:
-	clang-format -i $(SOURCES) $(wildcard scheduler/*.h shim/*.h shim/api/*.h shim/launch/*.h \
-		shim/eyes/*.h tests/*.c)
+	clang-format -i $(FORMATTED)
 
 clean:
 	rm -rf $(BUILD) $(DEB)

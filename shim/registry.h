@@ -68,10 +68,10 @@ struct registry_where {
 struct copatch_registry {
 	char magic[8];
 	uint32_t version;
-	uint32_t size;      /* of this */
-	uint64_t carrier;   /* address; 0: copatch is not in charge */
-	int32_t pid;        /* as the process knows it */
-	uint32_t fields;    /* of the array below */
+	uint32_t size;    /* of this */
+	uint64_t carrier; /* address; 0: copatch is not in charge */
+	int32_t pid;      /* as the process knows it */
+	uint32_t fields;  /* of the array below */
 	/* A time-stamp count and CLOCK_MONOTONIC at one moment; the same: it is what is counted. */
 	uint64_t tsc, nsec;
 	uint32_t carrier_size, thread_size;

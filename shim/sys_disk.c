@@ -180,7 +180,7 @@ long file_read(struct thread *th, uint64_t vec, uint64_t count, long place)
 void file_exceeds_limit(struct thread *th)
 {
 	siginfo_t info = {.si_signo = SIGXFSZ, .si_code = SI_USER};
-	struct rlimit limit;
+	struct rlimit limit = {0, 0};
 
 	if (raw4(__NR_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) || limit.rlim_cur == RLIM_INFINITY)
 		return;

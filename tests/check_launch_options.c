@@ -10,8 +10,8 @@
 #include "../shim/launch/launch.h"
 #include "../shim/options.h"
 
-static const struct copatch_option a_count = {"count", "COPATCH_COUNT", COPATCH_OPT_COUNT, "1..10000",
-						    "help"};
+static const struct copatch_option a_count = {"count", "COPATCH_COUNT", COPATCH_OPT_COUNT,
+					      "1..10000", "help"};
 static const struct copatch_option a_flag = {"f", "COPATCH_F", COPATCH_OPT_FLAG, NULL, ""};
 static const struct copatch_option a_file = {"t", "COPATCH_T", COPATCH_OPT_FILE, "FILE", ""};
 static const struct copatch_option a_word = {"w", "COPATCH_W", COPATCH_OPT_WORD, "ab|abc|d", ""};

@@ -146,7 +146,7 @@ START_TEST(wait_and_wake)
 	ck_assert_uint_eq(b->co.woke, WAKE_EVENT);
 	ck_assert_int_eq(futex(me, &word[0], FUTEX_WAKE | PRIVATE, 1, 0, NULL, 0), 0);
 	ck_assert_uint_eq(c->co.woke, 0);
-	/* A wait that goes on after it was out of the queue looks again: a wake may have gone by. */
+	/* A wait that goes on after it was out of the queue looks again: a wake may have come. */
 	waitq_cancel(&c->co);
 	ck_assert_int_eq(sys_futex(c), BLOCKED);
 	word[1] = 5;

@@ -258,12 +258,12 @@ verdict_tests() {
 	printf '#!/no/such/thing\n' >broken
 	printf '\0\1\2' >garbage
 	printf '#!%s/own\n' "$work" >script
-	head -c 200 own >cut
+	head -c 200 own >piece
 	echo text >text
-	chmod +x broken garbage cut script
+	chmod +x broken garbage piece script
 	mkfifo fifo
 	chmod +x fifo
-	for program in nosuchprogram ./nosuch ./broken ./garbage ./cut ./text ./fifo / \
+	for program in nosuchprogram ./nosuch ./broken ./garbage ./piece ./text ./fifo / \
 		/lib/x86_64-linux-gnu/libm.so.6 '' $'a\e]0;b\n'; do
 		want="$("$copatch" run "$program" 2>&1 >/dev/null | sed 's/^copatch: //')"
 		"$copatch" run "$program" >/dev/null 2>&1

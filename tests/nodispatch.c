@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a program on a kernel that seems to have no Syscall User Dispatch: nodispatch ERRNO PROGRAM... */
+/*
+ * Runs a program on a kernel that seems to have no Syscall User Dispatch:
+ * nodispatch ERRNO PROGRAM...
+ */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

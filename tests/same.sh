@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # For the suites in shell, which set $suite: results that are as expected, or not.
+# shellcheck disable=SC2154
 
 failures=0
 

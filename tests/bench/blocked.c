@@ -65,7 +65,8 @@ static double kernel_memory(void)
 /* What others on the machine hardly change: this process's page tables, and kernel stacks. */
 static double steady_memory(void)
 {
-	static const char *const tables[] = {"VmPTE", NULL}, *const stacks[] = {"KernelStack", NULL};
+	static const char *const tables[] = {"VmPTE", NULL}, *const stacks[] = {"KernelStack",
+										NULL};
 
 	return proc_bytes("/proc/self/status", tables) + proc_bytes("/proc/meminfo", stacks);
 }

@@ -80,7 +80,7 @@ def check_frames(out, knows):
 @case
 def gdb_live():
     with states() as (program, knows):
-        locker, lock = knows["locker"][0], knows["locker"][1][0]
+        locker = knows["locker"][0]
         out = gdb("-p", str(program.pid), *commands(
             "info coroutines", "echo ----\\n", "coroutine apply all bt",
             "echo ----\\n", f"coroutine {locker} p/x $rip", "p/x $rip",

@@ -10,7 +10,7 @@ import stat
 import time
 
 from harness import Skip, case, check, copatch
-from traces import events, folder, kinds, traced
+from traces import events, folder, traced
 
 CAUSES = ["fd", "time", "queue", "helper", "signal"]
 OWNED = "</script><script>document.title='owned'</script>\"'&\\"

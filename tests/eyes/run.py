@@ -5,18 +5,16 @@ usage: tests/eyes/run.py [PATTERN]
 environment: BUILD  the build folder (default build)
 """
 
+import importlib
 import resource
 import sys
 
 import harness
-import deadlocks            # noqa: F401  (importing a module registers its
-import looks                # noqa: F401   cases, in this order)
-import debugger             # noqa: F401
-import live                 # noqa: F401
-import seeds                # noqa: F401
-import watchdog             # noqa: F401
-import traces               # noqa: F401
-import reports              # noqa: F401
+
+# Each registers its cases, in this order.
+for module in ("deadlocks", "looks", "debugger", "live", "seeds", "watchdog",
+               "traces", "reports"):
+    importlib.import_module(module)
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE,

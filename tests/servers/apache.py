@@ -11,7 +11,8 @@ import threading
 import time
 
 from clients import digest, make_files
-from harness import HOST, Failure, case, find
+from harness import HOST, case, find
+from process import Failure
 from threads import Threads
 
 CLIENTS = 55

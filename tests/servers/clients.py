@@ -11,7 +11,8 @@ import subprocess
 import threading
 import time
 
-from harness import HOST, Failure, find
+from harness import HOST, find
+from process import Failure
 
 
 def digest(data):

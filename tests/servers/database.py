@@ -13,7 +13,8 @@ import threading
 import time
 
 from clients import digest
-from harness import HOST, Failure, Skip, case, find
+from harness import HOST, Skip, case, find
+from process import Failure
 
 try:
     import pymysql

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import time
 
-from harness import HOST, ROOT, Failure, case, descriptors, find
+from harness import HOST, ROOT, case, descriptors, find
+from process import Failure
 
 CONNECTIONS = 10000
 ROUNDS = 3

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from process import Failure, Process
+from process import Process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

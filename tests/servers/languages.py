@@ -6,7 +6,8 @@ import os
 import subprocess
 
 from clients import digest
-from harness import HOST, Failure, case, find
+from harness import HOST, case, find
+from process import Failure
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                         "programs")

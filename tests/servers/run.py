@@ -3,6 +3,7 @@
 
 import argparse
 import fnmatch
+import importlib
 import os
 import signal
 import sys
@@ -11,19 +12,13 @@ import time
 import traceback
 
 import harness
-from harness import Failure, Side, Skip, comment
+from harness import Side, Skip, comment
+from process import Failure
 
-import http_server          # noqa: F401  (importing a module registers
-import py_threads           # noqa: F401   its cases, in this order)
-import stunnel              # noqa: F401
-import proxies              # noqa: F401
-import memcached            # noqa: F401
-import tools                # noqa: F401
-import echo                 # noqa: F401
-import database             # noqa: F401
-import apache               # noqa: F401
-import redis                # noqa: F401
-import languages            # noqa: F401
+# Each registers its cases, in this order.
+for module in ("http_server", "py_threads", "stunnel", "proxies", "memcached",
+               "tools", "echo", "database", "apache", "redis", "languages"):
+    importlib.import_module(module)
 
 
 def short(value, width=160):

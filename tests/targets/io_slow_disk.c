@@ -54,10 +54,11 @@ static void serve_one(int fd, const struct fuse_in_header *in, const void *arg)
 	struct fuse_statfs_out statfs = {.st = {.bsize = 4096, .namelen = 255}};
 	const struct fuse_read_in *read = arg;
 	struct fuse_write_out written;
-	struct {
-		struct fuse_dirent head;
+	struct { /* fuse_dirent, and its name */
+		uint64_t ino, off;
+		uint32_t namelen, type;
 		char name[8];
-	} file = {{.ino = FILE_ID, .off = 1, .namelen = 4, .type = DT_REG}, "file"};
+	} file = {FILE_ID, 1, 4, DT_REG, "file"};
 	size_t n;
 
 	if (in->opcode == FUSE_INIT) {

@@ -6,9 +6,9 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
-#define LINES	 1500
-#define THREADS	 60
-#define YIELDS	 2000
+#define LINES     1500
+#define THREADS   60
+#define YIELDS    2000
 #define IN_READER __attribute__((noinline, section("reader_text")))
 
 extern const char __start_reader_text[], __stop_reader_text[];
@@ -178,20 +178,20 @@ struct registers {
 };
 
 /* What the kernel keeps over a call: all but %rax, %rcx and %r11. */
-#define YIELD(before, after)                                                                  \
-	__asm__ volatile(before "mov $24, %%eax\n\tsyscall\n\t" after                         \
-			 :                                                                    \
-			 : "b"(r)                                                             \
-			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", \
+#define YIELD(before, after)                                                                    \
+	__asm__ volatile(before "mov $24, %%eax\n\tsyscall\n\t" after                           \
+			 :                                                                      \
+			 : "b"(r)                                                               \
+			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",  \
 			   "r13", "r14", "r15", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", \
-			   "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",   \
+			   "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",    \
 			   "xmm12", "xmm13", "xmm14", "xmm15")
 
-#define LOAD(n)	   "movups 64+16*" #n "(%%rbx), %%xmm" #n "\n\t"
-#define STORE(n)   "movups %%xmm" #n ", 64+16*" #n "(%%rbx)\n\t"
-#define ALL(op)                                                                              \
-	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12)     \
-		op(13) op(14) op(15)
+#define LOAD(n)  "movups 64+16*" #n "(%%rbx), %%xmm" #n "\n\t"
+#define STORE(n) "movups %%xmm" #n ", 64+16*" #n "(%%rbx)\n\t"
+#define ALL(op)                                                                                 \
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) \
+		op(14) op(15)
 
 __attribute__((noinline)) static void yield_plain(struct registers *r)
 {
@@ -213,9 +213,9 @@ __attribute__((noinline)) static void yield_avx(uint8_t (*r)[32])
 
 #define LOAD_Z(n)  "vmovups 64*" #n "(%%rbx), %%zmm" #n "\n\t"
 #define STORE_Z(n) "vmovups %%zmm" #n ", 64*" #n "(%%rbx)\n\t"
-#define HIGH(op)                                                                             \
-	op(16) op(17) op(18) op(19) op(20) op(21) op(22) op(23) op(24) op(25) op(26) op(27)  \
-		op(28) op(29) op(30) op(31)
+#define HIGH(op)                                                                                   \
+	op(16) op(17) op(18) op(19) op(20) op(21) op(22) op(23) op(24) op(25) op(26) op(27) op(28) \
+		op(29) op(30) op(31)
 
 __attribute__((noinline)) static void yield_avx512(uint8_t (*r)[64])
 {
@@ -291,8 +291,9 @@ static void *keeps(void *arg)
 
 static void registers(void)
 {
-	static const enum kind pairs[][2] = {{PLAIN, PLAIN}, {X87, PLAIN}, {AVX, PLAIN},
-					     {AVX, HIGH_HALF}, {HIGH_ALL, HIGH_HALF}, {HIGH_ALL, X87}};
+	static const enum kind pairs[][2] = {{PLAIN, PLAIN},        {X87, PLAIN},
+					     {AVX, PLAIN},          {AVX, HIGH_HALF},
+					     {HIGH_ALL, HIGH_HALF}, {HIGH_ALL, X87}};
 
 	__builtin_cpu_init();
 	for (unsigned k = 0; k < T_COUNT(pairs); k++) {

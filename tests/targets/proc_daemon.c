@@ -28,7 +28,7 @@ static void *becomes_daemon(void *arg T_UNUSED)
 			dup2(null, fd);
 		umask(0);
 		for (int i = 0; i < 3; i++)
-			threads[i] = t_thread(says, "abc" + i);
+			threads[i] = t_thread(says, &"abc"[i]);
 		for (int i = 0; i < 3; i++)
 			t_join(threads[i]);
 		T_OK(write(report[1], getsid(0) != getpid() ? "!" : "?", 1));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TIMEOUT: 60 */
-/* Vector registers of every thread of a crowd are its own across system calls, few or all in use. */
+/* Vector registers of each in a crowd are its own across system calls, few or all in use. */
 #include "../helpers.h"
 
 #define CROWD  2600

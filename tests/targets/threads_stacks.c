@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TIMEOUT: 60 */
-/* Stacks: overflow meets the guard, whatever its size; freed ones come back clean, or not at all. */
+/* Stacks: overflow meets the guard, whatever its size; freed ones come back clean, or not. */
 #include "../helpers.h"
 
 #include <link.h>
