@@ -30,6 +30,7 @@ _Static_assert(offsetof(struct carrier, exit_rip) == CA_EXIT_RIP, "switch_x86_64
 _Static_assert(offsetof(struct carrier, attention) == CA_ATTENTION, "switch_x86_64.S");
 _Static_assert(offsetof(struct carrier, foreign) == CA_FOREIGN, "switch_x86_64.S");
 _Static_assert(offsetof(struct carrier, side) == CA_SIDE, "patch_plan.c");
+_Static_assert(offsetof(struct carrier, side_dead) == CA_SIDE_DEAD, "patch_plan.c");
 
 struct sched_hooks sched_hooks;
 struct sched_stats sched_stats;

@@ -32,7 +32,8 @@ struct carrier {
 	uint64_t exit_rip;
 	volatile uint32_t attention; /* something was noted: see sched_hooks.attend */
 	uint32_t foreign;            /* this kernel thread runs no coroutines: calls go native */
-	const char *side;            /* where the stubs of the side door go */
+	const char *side;            /* where the stubs of the side door go, */
+	const char *side_dead;       /* and those at whose sites the vector registers are dead */
 
 	/* Part 2: read by the kernel at every system call, 0 allow, 1 block, nothing else. */
 	volatile uint8_t selector;

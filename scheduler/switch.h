@@ -29,6 +29,7 @@
 #define CA_ATTENTION 32
 #define CA_FOREIGN   36
 #define CA_SIDE      40
+#define CA_SIDE_DEAD 48
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -243,7 +243,7 @@ static int open_doors(void)
 		err = sigreal_init();
 	if (!err)
 		err = trap_init();
-	if (!err && patching && patch_init())
+	if (!err && patching && patch_init(dlsym(RTLD_NEXT, "__libc_fatal")))
 		log_line(LOG_DEBUG, "no Zydis: the side door stays shut");
 	return err;
 }

@@ -46,16 +46,19 @@ static struct {
 
 static unsigned regions, behinds;
 static uint64_t lowest = ~0UL, highest; /* of all sites */
+static const uint8_t *libc_fatal;
 static bool on;
 
-int patch_init(void)
+int patch_init(const void *fatal)
 {
 	int err = decode_init(sched_namespace());
 
 	if (err)
 		return err;
 	this_carrier()->side = side_entry;
-	carrier_foreign.side = side_entry_foreign;
+	this_carrier()->side_dead = side_entry_dead;
+	carrier_foreign.side = carrier_foreign.side_dead = side_entry_foreign;
+	libc_fatal = fatal;
 	on = true;
 	return 0;
 }
@@ -64,6 +67,14 @@ int patch_init(void)
 __attribute__((used)) void side_enter(struct coroutine *co)
 {
 	co->abi = ABI_SYSCALL;
+	co->live_vector = true;
+	carrier_enter(co, sys_again, sys_enter_side(co));
+}
+
+/* From side_entry_dead. */
+__attribute__((used)) void side_enter_dead(struct coroutine *co)
+{
+	co->abi = ABI_C;
 	co->live_vector = true;
 	carrier_enter(co, sys_again, sys_enter_side(co));
 }
@@ -182,6 +193,7 @@ static bool make_plan(struct coroutine *co, const struct patch_function *fn, con
 	carrier_set_fs(ca->fs_main);
 	ca->in_loop = true;
 	ok = patch_plan(fn, site, plan);
+	plan->vectors_dead = ok && patch_vectors_dead(fn, site, libc_fatal);
 	ca->in_loop = false;
 	return ok;
 }

@@ -21,6 +21,9 @@ struct insn {
 	uint8_t disp_at; /* place of its displacement from %rip, 0 when it has none */
 	bool movable;    /* goes on with the next instruction, and does the same elsewhere */
 	bool indirect;   /* may jump anywhere */
+	bool call;
+	bool general;          /* surely touches neither vector registers nor the x87 */
+	const uint8_t *target; /* of a direct jump or call, else NULL */
 };
 
 /* -ELIBACC: there is no Zydis of the version that we were built for. */
@@ -64,6 +67,7 @@ struct patch_plan {
 	uint8_t disps;       /* displacements from %rip among them, */
 	uint8_t disp_at[4];  /* counted from `from`, */
 	uint8_t disp_end[4]; /* and the ends of their instructions */
+	bool vectors_dead;   /* see patch_vector.c */
 };
 
 bool patch_plan(const struct patch_function *fn, const uint8_t *site, struct patch_plan *plan);
@@ -75,11 +79,14 @@ uint64_t patch_original(const struct patch_plan *plan, uint64_t stub, uint64_t i
 /* The place in the stub behind its own `syscall`; only for plans with `after`. */
 uint64_t patch_behind(const struct patch_plan *plan, uint64_t stub);
 
+/* patch_vector.c: `fatal` is libc's __libc_fatal. */
+bool patch_vectors_dead(const struct patch_function *fn, const uint8_t *site, const uint8_t *fatal);
+
 /* patch.c */
 struct coroutine;
 
-/* Switches the side door on. */
-int patch_init(void) __attribute__((warn_unused_result));
+/* Switches the side door on; `fatal` as above, or NULL. */
+int patch_init(const void *fatal) __attribute__((warn_unused_result));
 /* The current coroutine's registers are saved; its call has come in by the trap. */
 void patch_trapped(struct coroutine *co);
 /* Program addresses for the frames of signal handlers, and back. */
@@ -88,7 +95,7 @@ uint64_t patch_ip_resumed(uint64_t ip);
 /* The program has unmapped these, or mapped something else there. */
 void patch_forget(uint64_t begin, uint64_t end);
 
-/* side_x86_64.S: where stubs jump, by way of carrier.side. */
-extern const char side_entry[], side_entry_foreign[];
+/* side_x86_64.S: where stubs jump, by way of carrier.side and .side_dead. */
+extern const char side_entry[], side_entry_dead[], side_entry_foreign[];
 
 #endif

@@ -55,6 +55,26 @@ static bool goes_straight_on(const ZydisDecodedInstruction *in)
 	}
 }
 
+/* Those in which nothing but general registers and flags can occur. */
+static bool is_general(const ZydisDecodedInstruction *in)
+{
+	switch (in->meta.isa_set) {
+	case ZYDIS_ISA_SET_I86:
+	case ZYDIS_ISA_SET_I186:
+	case ZYDIS_ISA_SET_I386:
+	case ZYDIS_ISA_SET_I486REAL:
+	case ZYDIS_ISA_SET_PENTIUMREAL:
+	case ZYDIS_ISA_SET_LONGMODE:
+	case ZYDIS_ISA_SET_CMOV:
+	case ZYDIS_ISA_SET_FAT_NOP:
+	case ZYDIS_ISA_SET_PAUSE:
+	case ZYDIS_ISA_SET_CET:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 {
 	ZydisDecodedInstruction in;
@@ -66,6 +86,11 @@ bool decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 	insn->movable = goes_straight_on(&in);
 	insn->indirect = in.meta.category == ZYDIS_CATEGORY_UNCOND_BR &&
 			 !(in.attributes & ZYDIS_ATTRIB_IS_RELATIVE);
+	insn->call = in.meta.category == ZYDIS_CATEGORY_CALL;
+	insn->general = is_general(&in);
+	insn->target = in.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && in.raw.imm[0].is_relative
+			       ? at + in.length + in.raw.imm[0].value.s
+			       : NULL;
 	insn->disp_at = 0;
 	relative = in.attributes & ZYDIS_ATTRIB_IS_RELATIVE;
 	if (relative && in.raw.disp.size == 32 && in.address_width == 64)

@@ -159,7 +159,9 @@ uint64_t patch_behind(const struct patch_plan *plan, uint64_t stub)
 bool patch_emit(const struct patch_plan *plan, uint64_t stub, uint8_t out[PATCH_SLOT],
 		uint8_t jump[PATCH_JUMP])
 {
-	static const uint8_t jmp_gs[] = {0x65, 0xff, 0x24, 0x25, CA_SIDE, 0, 0, 0};
+	const uint8_t jmp_gs[] = {
+		0x65, 0xff, 0x24, 0x25, plan->vectors_dead ? CA_SIDE_DEAD : CA_SIDE, 0, 0, 0,
+	};
 	const uint8_t *next = plan->site + SYSCALL;
 	uint64_t resume = plan->after ? patch_behind(plan, stub) : (uint64_t)next;
 	uint8_t *o = out;

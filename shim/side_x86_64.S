@@ -9,10 +9,11 @@
  *
  * The program's stack is not touched: a function without a frame keeps its variables below %rsp.
  */
-	.globl	side_entry
-	.hidden	side_entry
-	.type	side_entry, @function
-side_entry:
+	.macro	side name enter
+	.globl	\name
+	.hidden	\name
+	.type	\name, @function
+\name:
 	.cfi_startproc
 	.cfi_undefined rip
 	mov	%gs:CA_CURRENT, %r11
@@ -39,10 +40,15 @@ side_entry:
 	mov	%r15, R_R15(%r11)
 	mov	%r11, %rdi
 	cld
-	call	side_enter
+	call	\enter
 	jmp	co_resume
 	.cfi_endproc
-	.size	side_entry, . - side_entry
+	.size	\name, . - \name
+	.endm
+
+	side	side_entry, side_enter
+	/* The vector registers are dead there. */
+	side	side_entry_dead, side_enter_dead
 
 /* In a child of vfork nothing is dispatched: the instruction in front of %rcx does it. */
 	.globl	side_entry_foreign

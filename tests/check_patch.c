@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests: which bytes give way to a jump, and what stands for them, byte by byte. */
 /* OBJS: shim/patch_plan.o shim/patch_decode.o shim/patch_find.o shim/patch_frames.o */
-/* OBJS: shim/usercopy_x86_64.o */
+/* OBJS: shim/patch_vector.o shim/usercopy_x86_64.o */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +146,114 @@ START_TEST(behind_relative)
 }
 END_TEST
 
+/* The other entry of ours, where nothing is to be kept. */
+START_TEST(vectors_dead_stub)
+{
+	ck_assert(planned("b8 27 00 00 00 0f 05 c3", 5));
+	ck_assert(!plan.vectors_dead);
+	plan.vectors_dead = true;
+	emitted(0, "e9 fb 0f 00 00", "b8 27 00 00 00 48 8d 0d fb ef ff ff 65 ff 24 25 30 00 00 00");
+	ck_assert(planned("31 c0 0f 05 48 3d 00 f0 ff ff 77 01 c3 c3", 2));
+	plan.vectors_dead = true;
+	emitted(2, "e9 f9 0f 00 00",
+		"48 8d 0d 0a 00 00 00 65 ff 24 25 30 00 00 00 0f 05 48 3d 00 f0 ff ff"
+		"e9 ee ef ff ff");
+}
+END_TEST
+
+/* mov $202,%eax; syscall; test %eax,%eax; jg to the call; ret; and `more` before the call. */
+static bool dead(const char *more)
+{
+	const uint8_t *fatal = text + 64;
+	size_t n = strlen(more) / 3;
+	char hex[256];
+
+	snprintf(hex, sizeof(hex), "b8 ca 00 00 00 0f 05 85 c0 7f 01 c3 %s e8 %02x fc ff ff f3 90",
+		 more, (unsigned)(64 - FUNCTION - 12 - n - 5) & 0xff);
+	ck_assert(planned(hex, 5));
+	return patch_vectors_dead(&fn, site, fatal);
+}
+
+START_TEST(vectors_dead)
+{
+	static const char *const harmless[] = {
+		"",
+		"f0 0f b1 37 ",             /* lock cmpxchg %esi,(%rdi) */
+		"48 0f a3 d1 ",             /* bt %rdx,%rcx */
+		"48 63 c8 ",                /* movslq %eax,%rcx */
+		"66 0f 1f 44 00 00 ",       /* nopw 0(%rax,%rax) */
+		"48 0f 44 c1 ",             /* cmove %rcx,%rax */
+		"f3 0f 1e fa ",             /* endbr64 */
+		"64 8b 04 25 10 00 00 00 ", /* mov %fs:16,%eax */
+		"ff d0 ",                   /* call *%rax */
+	};
+	static const char *const touching[] = {
+		"0f 28 c1 ",          /* movaps %xmm1,%xmm0 */
+		"0f 11 07 ",          /* movups %xmm0,(%rdi) */
+		"66 48 0f 6e c0 ",    /* movq %rax,%xmm0 */
+		"f2 0f 2c c0 ",       /* cvttsd2si %xmm0,%eax */
+		"0f 6f c1 ",          /* movq %mm1,%mm0 */
+		"d9 c0 ",             /* fld %st(0) */
+		"9b ",                /* fwait */
+		"c5 f8 77 ",          /* vzeroupper */
+		"c5 f8 92 c8 ",       /* kmovw %eax,%k1 */
+		"62 f1 7c 48 28 c1 ", /* vmovaps %zmm1,%zmm0 */
+		"0f ae 17 ",          /* ldmxcsr (%rdi) */
+		"0f ae 07 ",          /* fxsave (%rdi) */
+		"0f ae 27 ",          /* xsave (%rdi) */
+		"da c1 ",             /* fcmovb %st(1),%st */
+	};
+	static const char *const leaving[] = {
+		"ff e0 ",             /* jmp *%rax */
+		"e9 00 01 00 00 ",    /* jmp, a function behind this one */
+		"0f 84 00 01 00 00 ", /* je, the same */
+		"74 80 ",             /* je, in front of it */
+		"06 ",                /* no instruction */
+	};
+
+	for (unsigned i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
+		ck_assert_msg(dead(harmless[i]), "%s", harmless[i]);
+	for (unsigned i = 0; i < sizeof(touching) / sizeof(*touching); i++)
+		ck_assert_msg(!dead(touching[i]), "%s", touching[i]);
+	for (unsigned i = 0; i < sizeof(leaving) / sizeof(*leaving); i++)
+		ck_assert_msg(!dead(leaving[i]), "%s", leaving[i]);
+}
+END_TEST
+
+START_TEST(vectors_alive)
+{
+	ck_assert(dead(""));
+	/* The call is another one's; it is in another object; there is no such function. */
+	ck_assert(!patch_vectors_dead(&fn, site, text + 65));
+	ck_assert(!patch_vectors_dead(&fn, site, NULL));
+	fn.text_begin = text + 128;
+	ck_assert(!patch_vectors_dead(&fn, site, text + 64));
+	fn.text_begin = text;
+	/* The site is not in the function, as in front of clone3's end. */
+	ck_assert(!patch_vectors_dead(&fn, fn.end, text + 64));
+	ck_assert(!patch_vectors_dead(&fn, fn.begin - 1, text + 64));
+	/* A jump there is no call: what the function has, that one would have. */
+	ck_assert(planned("b8 ca 00 00 00 0f 05 e9 34 fc ff ff", 5));
+	ck_assert(!patch_vectors_dead(&fn, site, text + 64));
+}
+END_TEST
+
+/* Of this machine's libc: the wait of its own locks, and one that is not proven. */
+START_TEST(vectors_of_libc)
+{
+	const uint8_t *fatal = dlsym(RTLD_DEFAULT, "__libc_fatal");
+	const uint8_t *wait = dlsym(RTLD_DEFAULT, "__lll_lock_wait_private");
+	const uint8_t *getppid_at = dlsym(RTLD_DEFAULT, "getppid");
+	struct patch_function found;
+
+	ck_assert(fatal);
+	ck_assert(wait && patch_find_function(wait + 1, &found));
+	ck_assert(patch_vectors_dead(&found, wait + 1, fatal));
+	ck_assert(patch_find_function(getppid_at + 1, &found));
+	ck_assert(!patch_vectors_dead(&found, getppid_at + 1, fatal));
+}
+END_TEST
+
 /* Bytes that would lead to the instruction behind the call, wherever they stand. */
 START_TEST(branches)
 {
@@ -272,6 +380,10 @@ int main(void)
 	tcase_add_test(tests, no_boundary);
 	tcase_add_test(tests, behind);
 	tcase_add_test(tests, behind_relative);
+	tcase_add_test(tests, vectors_dead_stub);
+	tcase_add_test(tests, vectors_dead);
+	tcase_add_test(tests, vectors_alive);
+	tcase_add_test(tests, vectors_of_libc);
 	tcase_add_test(tests, branches);
 	tcase_add_test(tests, refused);
 	tcase_add_test(tests, out_of_reach);
