@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program whose parks are known: each of THREADS threads sleeps and reads from a pipe of its
- * own ROUNDS times, waits for an answer of the kernel's once, and takes turns.
+ * own ROUNDS times, waits for an answer of the kernel's once, and takes turns. It says which
+ * thread reads which pipe, at which word main waits, and when it begins and ends.
  *
  * usage: traced [--kill | --exit | --exec | --fork FILE]
  */
@@ -10,12 +11,15 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +28,16 @@
 #define ROUNDS  4
 
 static int pipes[THREADS][2];
+static sem_t done;
+
+static void say_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	printf("clock %ld\n", ts.tv_sec * 1000000000 + ts.tv_nsec);
+	fflush(stdout);
+}
 
 static void nap(void)
 {
@@ -39,6 +53,8 @@ static void *reader(void *arg)
 
 	(void)snprintf(name, sizeof(name), i ? "reader-%ld" : "\"<b>\\%ld\n", i);
 	pthread_setname_np(pthread_self(), name);
+	printf("reader %ld %d\n", (long)syscall(SYS_gettid), pipes[i][0]);
+	fflush(stdout);
 	for (int k = 0; k < ROUNDS; k++) {
 		nap();
 		if (read(pipes[i][0], &c, 1) != 1)
@@ -50,8 +66,15 @@ static void *reader(void *arg)
 /* fsync goes to a helper while others are alive. */
 static void *syncer(void *arg)
 {
+	struct pollfd p[3];
+
 	if (fsync(*(int *)arg))
 		abort();
+	for (int i = 0; i < 3; i++)
+		p[i] = (struct pollfd){.fd = pipes[i][0], .events = POLLIN};
+	if (poll(p, 3, 1))
+		abort();
+	sem_post(&done);
 	return NULL;
 }
 
@@ -69,6 +92,10 @@ int main(int argc, char **argv)
 	int file = mkstemp(path);
 
 	unlink(path);
+	sem_init(&done, 0, 0);
+	say_clock();
+	printf("word %lx\n", (unsigned long)&done);
+	fflush(stdout);
 	for (long i = 0; i < THREADS; i++) {
 		if (pipe(pipes[i]) || pthread_create(&thread[i], NULL, reader, (void *)i))
 			abort();
@@ -90,7 +117,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	pthread_create(&sync, NULL, syncer, &file);
+	sem_wait(&done);
 	pthread_join(sync, NULL);
+	say_clock();
 	if (!strcmp(how, "--exit"))
 		_exit(0);
 	if (!strcmp(how, "--exec")) {

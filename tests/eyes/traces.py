@@ -13,6 +13,7 @@ import tempfile
 from harness import LIBRARY, Program, case, check, copatch, target
 
 THREADS, ROUNDS = 5, 4      # of traced.c
+READS = THREADS * ROUNDS + 1    # waits for descriptors: it polls once
 
 
 @contextlib.contextmanager
@@ -121,11 +122,33 @@ def check_order(trace):
     return waits
 
 
+def check_knowledge(trace, lines):
+    """Times, ids, descriptors and words are those that the program knows."""
+    first, last = (int(words[1]) / 1000 for words in lines if words[0] == "clock")
+    times = [e["ts"] + e.get("dur", 0) for e in trace if "ts" in e]
+    begun = [e for e in trace if e.get("name") == "begins"]
+    check(len(begun) == THREADS + 1 and
+          all(first - 100 < e["ts"] < last + 100 for e in begun), first, last, begun)
+    check(last - 100 < max(times), last, max(times))
+    main = {e["tid"] for e in trace if e["pid"] == e["tid"]}
+    check(len(main) == 1 and {e["args"]["by"] for e in begun} == main, begun)
+    reads = {(e["tid"], e["args"]["fd"]) for e in trace if e.get("name") == "read"}
+    knows = {(int(words[1]), int(words[2])) for words in lines if words[0] == "reader"}
+    check(reads == knows and len(knows) == THREADS, reads, knows)
+    polls = [e for e in trace if e.get("name") == "poll"]
+    check(len(polls) == 1 and polls[0]["args"]["more"] == 2, polls)
+    word = [words[1] for words in lines if words[0] == "word"][0]
+    waits = [e for e in trace if e.get("args", {}).get("word") == word]
+    check(len(waits) == 1 and waits[0]["tid"] in main and
+          (waits[0]["name"], waits[0]["cat"]) == ("futex", "queue"), word, waits)
+
+
 @case
 def trace_says_what_the_program_did():
     with folder() as where:
-        path, _, err = traced(where, stats=True)
+        path, out, err = traced(where, stats=True)
         trace = events(path)
+        check_knowledge(trace, [line.split() for line in out.splitlines()])
         check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "not 0600")
     kind = kinds(trace)
     stats = {name: int(n) for name, n in
@@ -136,13 +159,17 @@ def trace_says_what_the_program_did():
         check(kind["B", cause] == stats.get(f"parks for {name}", 0),
               cause, kind, stats)
     check(kind["B", "time"] == THREADS * ROUNDS + ROUNDS, kind)
-    check(kind["B", "fd"] == THREADS * ROUNDS, kind)
+    check(kind["B", "fd"] == READS, kind)
     check(kind["B", "helper"] == 1, kind)
     helped = [e for e in trace if e.get("cat") == "helper"]
     check(helped[0]["name"] == "fsync", helped)
-    check({e["name"] for e in trace if e.get("cat") == "fd"} == {"read"}, trace)
-    check(len({e["args"]["fd"] for e in trace if e.get("cat") == "fd"})
-          == THREADS, "descriptors")
+    check({e["name"] for e in trace if e.get("cat") == "fd"} == {"read", "poll"},
+          trace)
+    gave = [e for e in trace if e["ph"] == "X" and e.get("args") == {"gave": "way"}]
+    parks = sum(n for (phase, _), n in kind.items() if phase == "B")
+    ends = [e for e in trace if e.get("name") == "ends"]
+    # all others ended by a wait, by the thread's end, or by the program's
+    check(len(gave) == kind["X", None] - parks - len(ends) - 1, len(gave), kind)
     sleeps = [e for e in trace if e.get("cat") == "time"]
     ends = {(e["tid"], e["ts"]) for e in trace if e["ph"] == "E"}
     for e in sleeps:
@@ -175,11 +202,11 @@ def trace_of_a_killed_program():
 def trace_survives_exit_and_exec():
     with folder() as where:
         trace = events(traced(where, "--exit")[0])
-        check(kinds(trace)["B", "fd"] == THREADS * ROUNDS, kinds(trace))
+        check(kinds(trace)["B", "fd"] == READS, kinds(trace))
     with folder() as where:
         path = traced(where, "--exec")[0]
         trace = events(path)                # both programs of this process
-        check(kinds(trace)["B", "fd"] == 2 * THREADS * ROUNDS, kinds(trace))
+        check(kinds(trace)["B", "fd"] == 2 * READS, kinds(trace))
         pauses = [e for e in trace if e.get("name") == "pause"]
         check(len(pauses) == 2 and pauses[0]["tid"] == pauses[1]["tid"], pauses)
         check(os.listdir(where) == ["t.json"], os.listdir(where))
@@ -189,9 +216,10 @@ def trace_survives_exit_and_exec():
 def trace_of_a_child_is_its_own():
     with folder() as where:
         path, out, _ = traced(where, "--fork")
-        child = events(f"{path}.{int(out)}")
+        pid = int(out.split()[-1])
+        child = events(f"{path}.{pid}")
         check(kinds(child)["B", "time"] == 1, child)
-        check({e["pid"] for e in child} == {int(out)}, child)
+        check({e["pid"] for e in child} == {pid}, child)
         check(len({e["pid"] for e in events(path)}) == 1, "two processes")
 
 
