@@ -66,11 +66,16 @@ static bool waits_for_peer(int fd)
 }
 
 /* A remote file is written back first, a socket with SO_LINGER waits until all is sent. */
-static long close_by_helper(struct thread *th)
+static bool closes_slowly(int fd)
+{
+	return co_alive() > 1 && (fd_disk(fd) == DISK_REMOTE || waits_for_peer(fd));
+}
+
+static long close_by_helper(struct thread *th, int fd)
 {
 	static const struct linger off = {0, 0};
-	int fd = (int)th->call.arg[0];
-	long n = sys_job(th, false, __NR_close, th->call.arg);
+	const long arg[6] = {fd};
+	long n = sys_job(th, false, __NR_close, arg);
 
 	if (n == NOT_BEGUN) {
 		/* A signal ends the waiting, not the closing. */
@@ -85,18 +90,18 @@ static long close_by_helper(struct thread *th)
 long sys_close(struct thread *th)
 {
 	int fd = (int)th->call.arg[0];
-	bool waits;
+	bool slow;
 
 	if (th->call.job)
-		return close_by_helper(th);
+		return close_by_helper(th, fd);
 	if (fd_is_ours(fd))
 		return -EBADF; /* it is not open, as far as the program can know */
-	waits = co_alive() > 1 && (fd_disk(fd) == DISK_REMOTE || waits_for_peer(fd));
+	slow = closes_slowly(fd);
 	leaves(fd);
-	return waits ? close_by_helper(th) : raw1(__NR_close, fd);
+	return slow ? close_by_helper(th, fd) : raw1(__NR_close, fd);
 }
 
-/* Piece by piece around our own. */
+/* Piece by piece around our own, and around those that take long: these one after another. */
 long sys_close_range(struct thread *th)
 {
 	unsigned first = (unsigned)th->call.arg[0], last = (unsigned)th->call.arg[1];
@@ -105,11 +110,19 @@ long sys_close_range(struct thread *th)
 
 	if (first > last || flags & ~(UNSHARE | CLOEXEC))
 		return -EINVAL;
-	for (unsigned fd = first; fd <= last && fd < fd_table_end(); fd++) {
+	if (th->call.job) {
+		if (close_by_helper(th, (int)th->call.done) == BLOCKED)
+			return BLOCKED;
+		from = (unsigned)th->call.done + 1;
+	}
+	for (unsigned fd = from; fd <= last && fd < fd_table_end(); fd++) {
+		bool slow = !flags && closes_slowly((int)fd);
+
 		if (!fd_is_ours((int)fd)) {
 			if (!(flags & CLOEXEC))
 				leaves((int)fd);
-			continue;
+			if (!slow)
+				continue;
 		}
 		if (fd > from) {
 			err = raw3(__NR_close_range, from, fd - 1, flags);
@@ -117,6 +130,9 @@ long sys_close_range(struct thread *th)
 				return err;
 		}
 		from = fd + 1;
+		th->call.done = fd;
+		if (slow && close_by_helper(th, (int)fd) == BLOCKED)
+			return BLOCKED;
 	}
 	return from <= last ? raw3(__NR_close_range, from, last, flags) : 0;
 }
@@ -130,19 +146,32 @@ long sys_dup(struct thread *th)
 	return fd;
 }
 
+/* A copy keeps open what is replaced, so that a helper can close it. */
 long sys_dup2(struct thread *th)
 {
 	int from = (int)th->call.arg[0], to = (int)th->call.arg[1];
-	long fd;
+	long fd, copy = -1;
 
+	if (th->call.job)
+		return close_by_helper(th, (int)th->call.place) == BLOCKED ? BLOCKED : to;
 	if (fd_is_ours(to))
 		return -EBADF;
-	if (from != to && !raw_failed(raw3(__NR_fcntl, from, F_GETFD, 0)))
+	if (from != to && !raw_failed(raw3(__NR_fcntl, from, F_GETFD, 0))) {
+		if (closes_slowly(to))
+			copy = fd_copy_high(to);
 		leaves(to);
+	}
 	fd = sys_native(th);
 	if (fd >= 0 && from != to)
 		fd_duplicated(to, from);
-	return fd;
+	if (copy < 0)
+		return fd;
+	if (fd != to) {
+		raw1(__NR_close, copy);
+		return fd;
+	}
+	th->call.place = (uint64_t)copy;
+	return close_by_helper(th, (int)copy) == BLOCKED ? BLOCKED : to;
 }
 
 long sys_fcntl(struct thread *th)
