@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: libev in a link namespace of its own, so that neither a libev nor a malloc of
- * the program's is ever touched. What changes between two looks at it is only noted; libev hears
- * of the difference. A coroutine that waits, is woken and waits again in between costs no call.
+ * The event loop: who waits for which descriptor. What changes between two looks at it is only
+ * noted; libev hears of the difference. A coroutine that waits, is woken and waits again in between
+ * costs no call.
  */
-#include <dlfcn.h>
-#include <ev.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +12,7 @@
 
 #include "carrier.h"
 #include "check.h"
+#include "libev.h"
 #include "raw.h"
 #include "vector.h"
 
@@ -42,49 +41,27 @@ struct loop_fd {
 	uint32_t generation; /* of the loop that `active` speaks of */
 	uint8_t active;      /* wait_events that libev watches for */
 	bool fresh;          /* the number names another file than the one that libev knows */
+	bool again; /* it is to be reported even if nothing has changed since the last time */
 	bool dirty;
-	uint8_t unwanted; /* looks in a row that reported something that nobody waits for */
-	bool known;       /* to epoll, watched or not: libev never takes one out */
-	bool claimed;     /* see fd_claim */
+	uint8_t unwanted;    /* looks in a row that reported something that nobody waits for */
+	bool known;          /* to epoll, watched or not: libev never takes one out */
+	bool claimed;        /* see fd_claim */
+	bool quiet;          /* see fd_set_quiet */
+	bool final;          /* more than data was reported: its end, an error, urgent data */
+	uint32_t registered; /* libev's mark in the events of the file that it has told epoll of */
 };
-
-static struct {
-	struct ev_loop *(*loop_new)(unsigned);
-	void (*loop_destroy)(struct ev_loop *);
-	int (*run)(struct ev_loop *, int);
-	void (*io_start)(struct ev_loop *, ev_io *);
-	void (*io_stop)(struct ev_loop *, ev_io *);
-} ev;
 
 static struct loop_fd **table;
 static struct slab fd_slab; /* of chunks */
 static uint32_t generation = 1;
 static unsigned table_end;
-static Lmid_t link_namespace;
 
 int loop_init(struct carrier *ca)
 {
-	static const struct {
-		void *to;
-		const char *name;
-	} need[] = {
-		{&ev.loop_new, "ev_loop_new"}, {&ev.loop_destroy, "ev_loop_destroy"},
-		{&ev.run, "ev_run"},           {&ev.io_start, "ev_io_start"},
-		{&ev.io_stop, "ev_io_stop"},
-	};
-	void *lib = dlmopen(LM_ID_NEWLM, "libev.so.4", RTLD_NOW | RTLD_LOCAL);
+	int err = libev_load();
 
-	if (!lib)
-		return -ELIBACC;
-	if (dlinfo(lib, RTLD_DI_LMID, &link_namespace))
-		return -ELIBBAD;
-	for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
-		void *sym = dlsym(lib, need[i].name);
-
-		if (!sym)
-			return -ELIBBAD;
-		memcpy(need[i].to, &sym, sizeof(sym));
-	}
+	if (err)
+		return err;
 	table = mem_pages(TOP * sizeof(*table));
 	if (!table)
 		return -ENOMEM;
@@ -93,11 +70,6 @@ int loop_init(struct carrier *ca)
 	ca->kick = -1;
 	ca->epoll_fd = -1;
 	return 0;
-}
-
-long sched_namespace(void)
-{
-	return link_namespace;
 }
 
 long fd_copy_high(int fd)
@@ -141,8 +113,9 @@ static struct loop_fd *get(int fd, bool make)
 		f->generation = generation;
 		f->active = 0;
 		f->fresh = true;
-		f->dirty = false;
-		f->known = f->claimed = false;
+		f->again = f->dirty = false;
+		f->known = f->claimed = f->quiet = f->final = false;
+		f->registered = 0;
 		f->fn = NULL;
 		list_init(&f->waiters);
 	}
@@ -192,6 +165,8 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 		f->fn(f->arg);
 		return;
 	}
+	if (revents & EV_READ)
+		f->quiet = false;
 	unwanted &= ~wake_ready(f, revents);
 	if (revents & EV_ERROR) {
 		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
@@ -227,7 +202,14 @@ int wait_fd(struct coroutine *co, int fd, short events)
 	w->fd = fd;
 	w->events = events;
 	list_add_tail(&f->waiters, &w->link);
-	mark_dirty(ca, f);
+	f->unwanted = 0;
+	/*
+	 * Whoever waits to read has looked since the last report, or knows that there was none. A
+	 * call that cannot write may say so of a file that is ready: epoll is asked anew.
+	 */
+	f->again |= (events & WAIT_WRITE) != 0;
+	if (f->fresh || f->again || events & ~f->active)
+		mark_dirty(ca, f);
 	return 0;
 }
 
@@ -238,11 +220,8 @@ void fd_wait_cancel(struct coroutine *co)
 	if (co->fd.fd < 0)
 		return;
 	for (struct fd_wait *w = &co->fd, *next; w; w = next) {
-		struct loop_fd *f = get(w->fd, false);
-
 		next = w->next;
 		list_del(&w->link);
-		mark_dirty(ca, f);
 		if (w != &co->fd)
 			slab_free(&ca->fd_waits, w);
 	}
@@ -276,7 +255,7 @@ unsigned fd_table_end(void)
 	return table_end;
 }
 
-void fd_forget(int fd)
+void fd_forget(int fd, bool stays_open)
 {
 	struct carrier *ca = this_carrier();
 	struct loop_fd *f = get(fd, false);
@@ -287,12 +266,13 @@ void fd_forget(int fd)
 	 * While a duplicate or another process keeps the file open, epoll would go on reporting
 	 * it under this number.
 	 */
-	if (f->known && ca->epoll_fd >= 0) {
+	if (f->known && stays_open && ca->epoll_fd >= 0) {
 		struct epoll_event none = {0};
 
 		raw4(__NR_epoll_ctl, ca->epoll_fd, EPOLL_CTL_DEL, fd, &none);
 	}
-	f->known = false;
+	f->known = f->quiet = f->final = false;
+	f->registered = 0;
 	f->fresh = true;
 	if (f->active)
 		mark_dirty(ca, f);
@@ -333,21 +313,14 @@ static void flush(struct carrier *ca)
 		 */
 		watch = f->fresh || f->unwanted >= UNWANTED ? want : want | f->active;
 		f->unwanted = 0;
-		if (watch == f->active && !f->fresh)
+		if (watch == f->active && !f->fresh && !(f->again && want))
 			continue;
+		f->again = false;
 		if (f->active)
 			ev.io_stop(ca->loop, &f->io);
 		f->active = watch;
 		if (!watch)
 			continue;
-		/* libev aborts where epoll says EBADF; whoever waits finds out by trying. */
-		if (f->fresh && !f->fn && raw_failed(raw2(__NR_fcntl, f->io.fd, F_GETFD))) {
-			f->active = 0;
-			while (!list_empty(&f->waiters))
-				co_wake(container_of(f->waiters.next, struct fd_wait, link)->co,
-					WAKE_EVENT);
-			continue;
-		}
 		/*
 		 * ev_io_set makes libev tell the kernel even if it believes to have told it
 		 * before, which it needs only where something has changed.
@@ -358,6 +331,64 @@ static void flush(struct carrier *ca)
 		f->fresh = false;
 		f->known = true;
 	}
+}
+
+/* From here to loop_reported: called by libev.c, while libev looks. */
+bool loop_is_registered(int fd)
+{
+	struct loop_fd *f = get(fd, false);
+
+	return f && f->registered;
+}
+
+void loop_registered(int fd, uint32_t mark)
+{
+	struct loop_fd *f = get(fd, false);
+
+	if (f)
+		f->registered = mark;
+}
+
+/* Whoever waits finds out by trying. */
+void loop_not_open(int fd)
+{
+	struct loop_fd *f = get(fd, false);
+
+	if (!f)
+		return;
+	f->fresh = true;
+	wake_ready(f, EV_READ | EV_WRITE | EV_ERROR);
+	mark_dirty(this_carrier(), f);
+	carrier_kick(); /* libev may be about to wait */
+}
+
+/* False: the event is of a file that the number does not name any more. */
+bool loop_reported(int fd, uint32_t mark, bool final)
+{
+	struct loop_fd *f = get(fd, false);
+
+	if (!f || f->registered != mark || (f->fresh && !f->fn))
+		return false;
+	f->final |= final;
+	return true;
+}
+
+void fd_set_quiet(int fd)
+{
+	struct loop_fd *f = get(fd, true);
+
+	if (f)
+		f->quiet = !f->final;
+}
+
+bool fd_take_quiet(int fd)
+{
+	struct loop_fd *f = get(fd, false);
+	bool quiet = f && f->quiet;
+
+	if (quiet)
+		f->quiet = false;
+	return quiet;
 }
 
 static void on_kick(void *arg)

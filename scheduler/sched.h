@@ -207,9 +207,15 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n);
 struct coroutine *waitq_first(uint64_t key);
 void waitq_cancel(struct coroutine *co);
 
-/* loop.c */
+/* libev.c */
 /* The link namespace that libev is in, for other libraries that the program must not meet. */
 long sched_namespace(void);
+
+/* loop.c */
+/*
+ * What is ready is reported once. Whoever waits to read has looked and found nothing; or it waits
+ * for what it knows will happen, or fd_take_quiet has said that there is nothing.
+ */
 int wait_fd(struct coroutine *co, int fd, short events);
 void fd_wait_cancel(struct coroutine *co);
 /* Wakes every waiter of `fd`, after `each` was called on it. */
@@ -218,10 +224,21 @@ void fd_wake_waiters(int fd, void (*each)(struct coroutine *co));
 void fd_wake_ready(int fd, short events);
 /* No number from here on was ever waited for. */
 unsigned fd_table_end(void);
-/* The number is about to be closed or to name another file. */
-void fd_forget(int fd);
 /* A duplicate of it with a high number, out of the program's way. */
 long fd_copy_high(int fd) __attribute__((warn_unused_result));
+/*
+ * The last read has taken all there was, for certain: there is nothing until epoll reports
+ * something, and to try before would only cost a call. Not after the end of the stream, an error
+ * or urgent data, of which there are two parts to be read.
+ */
+void fd_set_quiet(int fd);
+/* True once, if nothing was reported since. */
+bool fd_take_quiet(int fd);
+/*
+ * The number is about to be closed or to name another file. `stays_open`: there may be another
+ * number, or another process, that keeps the file open.
+ */
+void fd_forget(int fd, bool stays_open);
 /* The number is one of our own from now on. */
 void fd_claim(int fd);
 /* The number is one of our own: the program must neither close nor replace it. */

@@ -3,6 +3,8 @@
 #include "fdtab.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -12,10 +14,13 @@
 #define CHUNK_BITS 12
 #define TOP        (1 << 18)
 
+enum { TCP = 1, OTHER };
+
 struct fd_entry {
 	uint8_t kind;
 	bool no_nowait;
-	bool drained;
+	uint8_t tcp; /* 0 not asked yet, else TCP or OTHER */
+	bool copied;
 	uint8_t disk;
 	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
 	uint32_t known;
@@ -31,6 +36,7 @@ static struct slab chunks;
 static uint32_t generation = 1; /* grows when files may become shared */
 static uint32_t nesting = 2;    /* grows when the program puts an epoll instance into another */
 static uint32_t settings = 1;   /* grows when the program changes a file's */
+static bool layered;            /* see fd_tcp_layered */
 
 int fdtab_init(void)
 {
@@ -121,19 +127,28 @@ bool fd_nonblocking(int fd)
 	return false;
 }
 
-bool fd_take_drained(int fd)
+bool fd_is_tcp(int fd)
 {
 	struct fd_entry *e = get(fd);
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
 
-	if (!e->drained)
-		return false;
-	e->drained = false;
-	return fd_known(fd, FD_BLOCKING);
+	if (!e->tcp)
+		e->tcp = !raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) &&
+					 protocol == IPPROTO_TCP
+				 ? TCP
+				 : OTHER;
+	return e->tcp == TCP && !layered;
 }
 
-void fd_set_drained(int fd)
+void fd_set_tcp(int fd)
 {
-	get(fd)->drained = true;
+	get(fd)->tcp = TCP;
+}
+
+void fd_tcp_layered(void)
+{
+	layered = true;
 }
 
 bool fd_private(int fd)
@@ -165,8 +180,19 @@ int fd_peer(int fd)
 	return pair && get(peer)->pair == pair ? peer : -1;
 }
 
+void fd_set_copied(int fd)
+{
+	get(fd)->copied = true;
+}
+
+bool fd_alone(int fd)
+{
+	return fd_private(fd) && !get(fd)->copied;
+}
+
 void fd_duplicated(int fd, int from)
 {
+	fd_set_copied(from);
 	*get(fd) = *get(from);
 }
 

@@ -36,12 +36,11 @@ enum fd_fact {
 bool fd_known(int fd, enum fd_fact fact);
 void fd_set_known(int fd, enum fd_fact fact);
 void fd_settings_changed(void);
-/*
- * The last read took all there was: to try once more would only cost a call. True once, and only
- * of a file whose next read may wait.
- */
-bool fd_take_drained(int fd);
-void fd_set_drained(int fd);
+/* A TCP socket: one whose short read has taken all there was. */
+bool fd_is_tcp(int fd);
+void fd_set_tcp(int fd);
+/* No short read tells that any more: a layer above TCP was put into some socket. */
+void fd_tcp_layered(void);
 /* Made by this process, and no other process can have it: nobody else takes what is ready. */
 bool fd_private(int fd);
 void fd_born(int fd);
@@ -54,6 +53,10 @@ void fd_born_pair(int fd, int peer);
 int fd_peer(int fd);
 /* `fd` names the same file as `from`. */
 void fd_duplicated(int fd, int from);
+/* There is, or was, another number for the same file. */
+void fd_set_copied(int fd);
+/* Its file is closed with the number: it is private, and no other number names it. */
+bool fd_alone(int fd);
 void fd_gone(int fd);
 /* Where a regular file is, see disk.h; 0 unknown. */
 unsigned fd_disk(int fd);

@@ -32,18 +32,19 @@ static void hold(struct coroutine *co)
 	if (raw_failed(fd))
 		fd = raw3(__NR_fcntl, th->call.arg[0], F_DUPFD_CLOEXEC, 0);
 	th->call.held = raw_failed(fd) ? -1 : (int)fd;
+	fd_set_copied((int)th->call.arg[0]);
 }
 
 static void leaves(int fd)
 {
 	fd_wake_waiters(fd, hold);
-	fd_forget(fd);
+	fd_forget(fd, !fd_alone(fd));
 	fd_gone(fd);
 }
 
 void fd_close_own(int fd)
 {
-	fd_forget(fd);
+	fd_forget(fd, true);
 	fd_gone(fd);
 	raw1(__NR_close, fd);
 }

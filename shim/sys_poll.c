@@ -399,7 +399,7 @@ long sys_epoll_ctl(struct thread *th)
 		if (!fd_is_epoll((int)fd))
 			continue;
 		fd_wake_waiters((int)fd, nothing);
-		fd_forget((int)fd);
+		fd_forget((int)fd, true);
 	}
 	fd_nested();
 	return err == -ELOOP ? sys_native(th) : err;

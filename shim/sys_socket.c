@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets: every call has a flag that keeps it from waiting, but for accept and connect. */
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,17 +32,21 @@ long socket_wait(struct thread *th, short events)
 	return io_wait(th, events);
 }
 
-/* A first try that would find nothing: see fd_take_drained. */
+/* A first try that would find nothing, where a call waits then: see fd_set_quiet. */
 static bool nothing_there(const struct thread *th)
 {
-	return !th->co.woke && !th->call.begun && fd_take_drained(call_fd(th));
+	return !th->co.woke && !th->call.begun && fd_take_quiet(call_fd(th)) &&
+	       fd_known(call_fd(th), FD_BLOCKING);
 }
 
-/* Whatever comes is seen by epoll, so that a wrong guess costs time alone. */
+/*
+ * A short read has emptied a TCP socket. Not so with messages, and not with unix sockets, where
+ * descriptors on their way divide the stream.
+ */
 static void note_drained(const struct thread *th, long n, uint64_t asked)
 {
-	if (n > 0 && (uint64_t)n < asked)
-		fd_set_drained(call_fd(th));
+	if (n > 0 && (uint64_t)n < asked && fd_is_tcp(call_fd(th)))
+		fd_set_quiet(call_fd(th));
 }
 
 /* The signal is the calling thread's, and comes whether or not the kernel would raise it. */
@@ -404,6 +410,8 @@ static void nothing(struct coroutine *co)
 /* The socket's own timeouts are remembered: see fd_known. */
 long sys_setsockopt(struct thread *th)
 {
+	if (th->call.arg[1] == IPPROTO_TCP && th->call.arg[2] == TCP_ULP)
+		fd_tcp_layered();
 	if (th->call.arg[1] == SOL_SOCKET)
 		fd_settings_changed();
 	if (th->call.arg[1] == SOL_SOCKET && th->call.arg[2] == SO_LINGER)

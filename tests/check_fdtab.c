@@ -144,6 +144,46 @@ START_TEST(pairs)
 }
 END_TEST
 
+START_TEST(alone)
+{
+	int copy = dup(pipes[0]);
+
+	ck_assert(!fd_alone(pipes[0]));
+	fd_born(pipes[0]);
+	ck_assert(fd_alone(pipes[0]));
+	fd_duplicated(copy, pipes[0]);
+	ck_assert(!fd_alone(pipes[0]));
+	ck_assert(!fd_alone(copy));
+	fd_gone(pipes[0]);
+	ck_assert(!fd_alone(copy));
+	fd_born(pipes[0]);
+	ck_assert(fd_alone(pipes[0]));
+	fd_set_copied(pipes[0]);
+	ck_assert(!fd_alone(pipes[0]));
+}
+END_TEST
+
+START_TEST(tcp)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert(fd_is_tcp(fd));
+	ck_assert(!fd_is_tcp(udp));
+	ck_assert(!fd_is_tcp(sock[0]));
+	ck_assert(!fd_is_tcp(pipes[0]));
+	ck_assert(!fd_is_tcp(-1));
+	/* It is asked about once for each file. */
+	ck_assert_int_eq(dup2(udp, fd), fd);
+	ck_assert(fd_is_tcp(fd));
+	fd_born(fd);
+	ck_assert(!fd_is_tcp(fd));
+	fd_set_tcp(fd);
+	ck_assert(fd_is_tcp(fd));
+	fd_tcp_layered();
+	ck_assert(!fd_is_tcp(fd));
+}
+END_TEST
+
 START_TEST(neighbours)
 {
 	for (int fd = 0; fd < 20000; fd += 7)
@@ -178,6 +218,8 @@ int main(void)
 	tcase_add_test(tests, born_anew);
 	tcase_add_test(tests, pairs);
 	tcase_add_test(tests, duplicated);
+	tcase_add_test(tests, alone);
+	tcase_add_test(tests, tcp);
 	tcase_add_test(tests, neighbours);
 	tcase_add_test(tests, nonblocking);
 	return unit_end();

@@ -240,7 +240,7 @@ static void hangs_up(struct task *t)
 {
 	(void)t;
 	sleep_ns(MS);
-	fd_forget(sock[1]);
+	fd_forget(sock[1], true);
 	close(sock[1]);
 }
 
@@ -278,6 +278,98 @@ START_TEST(odd_files)
 {
 	task_new(files, 0);
 	tasks_run();
+}
+END_TEST
+
+static void looks_twice(struct task *t)
+{
+	(void)t;
+	put_byte(pipes[1]);
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, LONG), WAKE_EVENT);
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, 5 * MS), WAKE_TIMEOUT);
+	put_byte(pipes[1]);
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, LONG), WAKE_EVENT);
+	/* A call that cannot write has not always waited for an event to come. */
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(call3(op_fd, sock[0], WAIT_WRITE, LONG), WAKE_EVENT);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(call3(op_fd, sock[0], WAIT_READ | WAIT_WRITE, LONG), WAKE_EVENT);
+}
+
+/* What is readable is reported once, and what is writable whenever somebody asks. */
+START_TEST(reported_once)
+{
+	task_new(looks_twice, 0);
+	tasks_run();
+}
+END_TEST
+
+static void is_quiet(struct task *t)
+{
+	(void)t;
+	ck_assert(!fd_take_quiet(sock[0]));
+	fd_set_quiet(sock[0]);
+	ck_assert(fd_take_quiet(sock[0]));
+	ck_assert(!fd_take_quiet(sock[0]));
+	ck_assert_int_eq(call3(op_fd, sock[0], WAIT_READ, MS), WAKE_TIMEOUT);
+	/* Something comes while nobody waits. */
+	fd_set_quiet(sock[0]);
+	put_byte(sock[1]);
+	sleep_ns(MS);
+	ck_assert(!fd_take_quiet(sock[0]));
+	/* It has come and is taken before it is reported. */
+	fd_set_quiet(sock[0]);
+	put_byte(sock[1]);
+	drain(sock[0]);
+	sleep_ns(MS);
+	ck_assert(fd_take_quiet(sock[0]));
+	/* Another file. */
+	fd_set_quiet(sock[0]);
+	fd_forget(sock[0], true);
+	ck_assert(!fd_take_quiet(sock[0]));
+	/* The end comes with the last byte: reading that is not all. */
+	ck_assert_int_eq(call3(op_fd, sock[0], WAIT_READ, MS), WAKE_TIMEOUT);
+	put_byte(sock[1]);
+	close(sock[1]);
+	ck_assert_int_eq(call3(op_fd, sock[0], WAIT_READ, LONG), WAKE_EVENT);
+	get_byte(sock[0]);
+	fd_set_quiet(sock[0]);
+	ck_assert(!fd_take_quiet(sock[0]));
+}
+
+START_TEST(quiet)
+{
+	task_new(is_quiet, 0);
+	tasks_run();
+}
+END_TEST
+
+static int row[10][2];
+
+static void one_of_row(struct task *t)
+{
+	ck_assert_int_eq(call3(op_fd, row[t->id][0], WAIT_READ, LONG), WAKE_EVENT);
+	note(t->id);
+}
+
+static void feeds_row(struct task *t)
+{
+	(void)t;
+	sleep_ns(MS);
+	for (int i = 0; i < 10; i++)
+		put_byte(row[i * 7 % 10][1]);
+}
+
+/* First come, first served. */
+START_TEST(in_order)
+{
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(pipe(row[i]), 0);
+		task_new(one_of_row, i);
+	}
+	task_new(feeds_row, 0);
+	tasks_run();
+	CHECK_LOG(0, 7, 4, 1, 8, 5, 2, 9, 6, 3);
 }
 END_TEST
 
@@ -338,6 +430,8 @@ END_TEST
  * The number that a task has waited for is closed while another descriptor keeps the file open,
  * and names another file from then on. Events of the first file are nobody's.
  */
+static bool left_in_epoll;
+
 static void reuse(struct task *t, bool while_watched, bool again)
 {
 	int number = pipes[0], kept = dup(number), epoll;
@@ -348,7 +442,7 @@ static void reuse(struct task *t, bool while_watched, bool again)
 	if (!while_watched)
 		sleep_ns(2 * MS); /* the loop knows that nobody waits any more */
 	epoll = this_carrier()->epoll_fd;
-	fd_forget(number);
+	fd_forget(number, !left_in_epoll);
 	close(number);
 	if (again)
 		ck_assert_int_eq(dup2(pipes[2], number), number);
@@ -397,7 +491,8 @@ START_TEST(duplicate_alive)
 	/* Elsewhere the back door does this. */
 	this_carrier()->epoll_fd = this_loops_epoll();
 	ck_assert_int_eq(fcntl(this_carrier()->epoll_fd, F_SETFD, 0), 0);
-	task_new(reuses[_i], 0);
+	left_in_epoll = _i >= 4;
+	task_new(reuses[_i % 4], 0);
 	tasks_run();
 }
 END_TEST
@@ -413,7 +508,7 @@ static void replaces(struct task *t)
 {
 	(void)t;
 	sleep_ns(MS);
-	fd_forget(pipes[0]);
+	fd_forget(pipes[0], true);
 	ck_assert_int_eq(dup2(pipes[2], pipes[0]), pipes[0]);
 	sleep_ns(5 * MS);
 	note(9);
@@ -446,8 +541,8 @@ static void reopens(struct task *t)
 		ck_assert_int_eq(call3(op_fd, p[0], WAIT_READ, LONG), WAKE_EVENT);
 		if (i % 2)
 			yield();
-		fd_forget(p[0]);
-		fd_forget(p[1]);
+		fd_forget(p[0], true);
+		fd_forget(p[1], true);
 		close(p[0]);
 		close(p[1]);
 	}
@@ -475,7 +570,7 @@ START_TEST(table)
 	ck_assert(fd_is_ours(ca->timers[0].fd));
 	ck_assert(fd_is_ours(ca->timers[1].fd));
 	ck_assert(!fd_is_ours(pipes[0]));
-	fd_forget(ca->kick); /* no effect on ours */
+	fd_forget(ca->kick, true); /* no effect on ours */
 	ck_assert(fd_is_ours(ca->kick));
 	ck_assert_int_eq(wait_fd(co, 5000, WAIT_READ), 0);
 	ck_assert_uint_gt(fd_table_end(), 5000);
@@ -640,9 +735,12 @@ int main(void)
 	tcase_add_test(tests, many_at_once);
 	tcase_add_test(tests, hangup);
 	tcase_add_test(tests, odd_files);
+	tcase_add_test(tests, reported_once);
+	tcase_add_test(tests, quiet);
+	tcase_add_test(tests, in_order);
 	tcase_add_test(tests, wake_waiters);
 	tcase_add_test(tests, wake_ready);
-	tcase_add_loop_test(tests, duplicate_alive, 0, 4);
+	tcase_add_loop_test(tests, duplicate_alive, 0, 8);
 	tcase_add_test(tests, replaced);
 	tcase_add_test(tests, reopened);
 	tcase_add_test(tests, table);
