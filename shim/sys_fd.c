@@ -49,7 +49,7 @@ void fd_close_own(int fd)
 	raw1(__NR_close, fd);
 }
 
-static bool some_linger; /* SO_LINGER was used, on whatever socket */
+static bool some_linger; /* SO_LINGER with a time was used, on whatever socket */
 
 void fd_lingers(void)
 {

@@ -324,6 +324,31 @@ long sys_sendmmsg(struct thread *th)
 	return (long)th->call.done;
 }
 
+static bool timeouts; /* SO_RCVTIMEO or SO_SNDTIMEO was used, on whatever socket */
+
+/* What a new socket of our own is like, without having to ask. */
+static void born(int fd, bool nonblocking, bool tcp)
+{
+	fd_born(fd);
+	if (!nonblocking)
+		fd_set_known(fd, FD_BLOCKING);
+	if (!timeouts) {
+		fd_set_known(fd, FD_NO_RCVTIMEO);
+		fd_set_known(fd, FD_NO_SNDTIMEO);
+	}
+	if (tcp)
+		fd_set_tcp(fd);
+}
+
+/* The timeouts are those that the listener had when the peer came, whoever had set them. */
+static void accepted(int fd, int listener, int flags)
+{
+	if (fd_private(listener))
+		born(fd, flags & SOCK_NONBLOCK, fd_is_tcp(listener));
+	else
+		fd_born(fd);
+}
+
 /*
  * accept has no flag that keeps it from waiting. After poll there is a connection, and where no
  * other process can take it away in between the call cannot wait. Else a helper makes it.
@@ -344,13 +369,13 @@ static long accept_any(struct thread *th, int flags)
 	if (conn == -EAGAIN)
 		return socket_wait(th, WAIT_READ);
 	if (conn >= 0)
-		fd_born((int)conn);
+		accepted((int)conn, fd, flags);
 	return conn;
 helper:
 	th->call.arg[0] = fd;
 	conn = sys_by_helper(th, false);
 	if (conn >= 0)
-		fd_born((int)conn);
+		accepted((int)conn, fd, flags);
 	return conn;
 }
 
@@ -385,12 +410,17 @@ long sys_connect(struct thread *th)
 		return sys_by_helper(th, false);
 	if (fd_kind(fd) != FD_SOCKET || (!th->call.begun && fd_nonblocking(fd)))
 		return sys_native(th);
-	err = raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &own, &len);
-	if (err)
+	if (!fd_known(fd, FD_NO_SNDTIMEO) &&
+	    raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &own, &len))
 		return sys_native(th);
 	set_send_timeout(fd, &never);
 	err = raw3(__NR_connect, fd, th->call.arg[1], th->call.arg[2]);
+	/* A peer on this machine has answered while the call was on its way back. */
+	if (err == -EINPROGRESS)
+		err = raw3(__NR_connect, fd, th->call.arg[1], th->call.arg[2]);
 	set_send_timeout(fd, &own);
+	if (!err && !th->call.begun && fd_is_tcp(fd))
+		fd_set_quiet(fd); /* what comes from now on is still to be reported */
 	if (err == -EAGAIN) {
 		/* AF_UNIX with a full backlog: no event tells when there is room. */
 		th->call.arg[0] = fd;
@@ -407,15 +437,36 @@ static void nothing(struct coroutine *co)
 	(void)co;
 }
 
+/* A close that waits, not one that resets the connection. */
+static bool lingers(const struct thread *th)
+{
+	struct linger l;
+
+	return user_get(l, th->call.arg[3]) || (l.l_onoff && l.l_linger);
+}
+
 /* The socket's own timeouts are remembered: see fd_known. */
 long sys_setsockopt(struct thread *th)
 {
 	if (th->call.arg[1] == IPPROTO_TCP && th->call.arg[2] == TCP_ULP)
 		fd_tcp_layered();
-	if (th->call.arg[1] == SOL_SOCKET)
+	if (th->call.arg[1] != SOL_SOCKET)
+		return sys_native(th);
+	switch (th->call.arg[2]) {
+	case SO_RCVTIMEO_OLD:
+	case SO_RCVTIMEO_NEW:
+	case SO_SNDTIMEO_OLD:
+	case SO_SNDTIMEO_NEW:
+		timeouts = true;
 		fd_settings_changed();
-	if (th->call.arg[1] == SOL_SOCKET && th->call.arg[2] == SO_LINGER)
-		fd_lingers();
+		break;
+	case SO_LINGER:
+		if (lingers(th))
+			fd_lingers();
+		break;
+	default:
+		break;
+	}
 	return sys_native(th);
 }
 
@@ -431,10 +482,12 @@ long sys_shutdown(struct thread *th)
 
 long sys_socket(struct thread *th)
 {
-	long fd = sys_native(th);
+	long fd = sys_native(th), domain = th->call.arg[0], type = th->call.arg[1];
 
 	if (fd >= 0)
-		fd_born((int)fd);
+		born((int)fd, type & SOCK_NONBLOCK,
+		     (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM &&
+			     (!th->call.arg[2] || th->call.arg[2] == IPPROTO_TCP));
 	return fd;
 }
 
