@@ -190,10 +190,12 @@ test-long: long-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
 	$(Q)./tests/run.sh $(LONG_SUITES)
 
-# The same a hundred times over, for races.
+# The same a hundred times over, for races: an hour and a half.
+SOAK_JOBS ?= $$(nproc)
 soak: test-setup
 	$(Q)$(MAKE) --no-print-directory -j2 tests
-	$(Q)./tests/run.sh "tests/units.sh --loop 100 -j $$(nproc)" "tests/targets.sh --loop 100 -j $$(nproc)"
+	$(Q)SUITE_TIMEOUT=14400 ./tests/run.sh "tests/units.sh --loop 100 -j $(SOAK_JOBS)" \
+		"tests/targets.sh --loop 100 -j $(SOAK_JOBS)"
 
 bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
