@@ -163,7 +163,7 @@ static struct helper *start_helper(void)
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	tid = helper_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				   CLONE_SYSVSEM,
-			   h->stack + STACK_SIZE, helper_main, h);
+			   h->stack + STACK_SIZE, helper_main, h, NULL);
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	if (raw_failed(tid)) {
 		mem_pages_free(h->stack, STACK_SIZE);

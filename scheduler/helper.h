@@ -27,8 +27,11 @@ extern const char interruptible_begin[], interruptible_end[], interruptible_out[
 /* For signal handlers that have set *stop, with the place that they have interrupted. */
 void interruptible_signal(greg_t *rip);
 
-/* clone(2) for a thread that runs fn(arg), which never returns, on a stack of its own. */
-long helper_clone(long flags, void *stack_top, void (*fn)(void *), void *arg);
+/*
+ * clone(2) for a thread that runs fn(arg), which never returns, on a stack of its own. `child_tid`
+ * is for CLONE_CHILD_CLEARTID, else NULL.
+ */
+long helper_clone(long flags, void *stack_top, void (*fn)(void *), void *arg, uint32_t *child_tid);
 
 /* preempt.c: catches OWN_SIGNAL. */
 void own_signal_init(void);

@@ -44,16 +44,16 @@ interruptible_out:
 	.cfi_endproc
 	.size	interruptible_syscall, . - interruptible_syscall
 
-/* long helper_clone(long flags, void *stack_top, void (*fn)(arg), arg) */
+/* long helper_clone(long flags, void *stack_top, void (*fn)(arg), arg, child_tid) */
 	.globl	helper_clone
 	.hidden	helper_clone
 	.type	helper_clone, @function
 helper_clone:
 	.cfi_startproc
+	mov	%r8, %r10
 	mov	%rdx, %r8
 	mov	%rcx, %r9
 	xor	%edx, %edx
-	xor	%r10d, %r10d
 	mov	$__NR_clone, %eax
 	syscall
 	test	%rax, %rax

@@ -134,7 +134,7 @@ static void start(void)
 	watch.tid = 1;
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	tid = helper_clone(CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
-			   watch.stack + STACK_SIZE, watch_main, NULL);
+			   watch.stack + STACK_SIZE, watch_main, NULL, NULL);
 	raw4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	if (raw_failed(tid))
 		watch.tid = 0;

@@ -28,8 +28,7 @@ static bool is_robust(struct thread *th, uint64_t at)
 	       (head[2] & ~1UL) + head[1] == at;
 }
 
-/* A process that nobody has waited for yet has an id still, but no threads. */
-static bool process_gone(int pid)
+bool process_gone(int pid)
 {
 	long fd = raw2(__NR_pidfd_open, pid, 0);
 	struct pollfd p = {(int)fd, POLLIN, 0};

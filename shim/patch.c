@@ -13,6 +13,7 @@
 #include "../scheduler/check.h"
 #include "../scheduler/raw.h"
 #include "log.h"
+#include "proc.h"
 #include "report.h"
 #include "sys.h"
 
@@ -295,7 +296,8 @@ void patch_trapped(struct coroutine *co)
 	uint64_t site = co->regs.ip - 2;
 	unsigned i;
 
-	if (!on)
+	/* Who shares our memory may be under way in the bytes. */
+	if (!on || proc_beside_count)
 		return;
 	i = place_of(site);
 	if (i == SITES)

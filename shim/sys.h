@@ -86,6 +86,8 @@ extern bool futex_mirror;
 long futex_wait_shared(struct thread *th);
 long futex_lock_pi_shared(struct thread *th, bool try);
 long futex_unlock_pi_shared(struct thread *th);
+/* A process that nobody has waited for yet has an id still, but no threads. */
+bool process_gone(int pid);
 /* sys_proc.c: the two kinds of clone that make a process. */
 long proc_fork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
 	       uint64_t child_tid, uint64_t tls);

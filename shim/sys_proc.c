@@ -29,6 +29,7 @@ static void child_begins(struct thread *th)
 	signal_after_fork(th);
 	sched_after_fork();
 	thread_after_fork(th);
+	proc_beside_after_fork();
 	timers_after_fork();
 	report_after_fork();
 	trace_after_fork(th);
@@ -60,7 +61,8 @@ long sys_fork(struct thread *th)
 }
 
 /*
- * The child of a vfork shares our memory while we stand still. Dispatch is off in it by birth;
+ * The child of a vfork shares our memory while we stand still: where no other thread could go on
+ * meanwhile, or the child is to be set up as a thread is. Dispatch is off in it by birth;
  * its %gs leads to a block that says so to the front door. It leaves this stack at once.
  */
 static _Noreturn void vfork_child(void *arg)
@@ -81,65 +83,6 @@ static _Noreturn void vfork_child(void *arg)
 	co_resume();
 }
 
-/*
- * A process that shares our memory and goes on beside us, on a stack of its own: the tracer of
- * LeakSanitizer is one. Its %gs leads here as long as it lives.
- */
-struct beside {
-	struct carrier foreign;
-	struct thread copy;
-	uint64_t stack[64];
-	struct beside *next;
-	long pid;
-};
-
-static _Noreturn void beside_child(void *arg)
-{
-	struct beside *b = arg;
-
-	raw2(__NR_arch_prctl, SET_GS, &b->foreign);
-	co_resume();
-}
-
-/* One whose process is no more, or a new one. */
-static struct beside *beside_block(void)
-{
-	static struct beside *all;
-	struct beside *b = all;
-
-	while (b && raw2(__NR_kill, b->pid, 0) != -ESRCH)
-		b = b->next;
-	if (b)
-		return b;
-	b = mem_pages((sizeof(*b) + 4095) & ~4095UL);
-	if (b) {
-		b->next = all;
-		all = b;
-	}
-	return b;
-}
-
-static long proc_beside(struct thread *th, uint64_t flags, uint64_t stack)
-{
-	struct beside *b = beside_block();
-
-	if (!b)
-		return -ENOMEM;
-	b->foreign = carrier_foreign;
-	b->foreign.self = &b->foreign;
-	b->foreign.current = &b->copy.co;
-	b->foreign.stack_top = (uint64_t)(b->stack + 64);
-	b->copy.co.regs = th->co.regs;
-	b->copy.co.regs.ax = 0;
-	b->copy.co.regs.sp = stack;
-	fd_all_shared();
-	futex_mirror = true;
-	sigreal_before_exec(th->mask);
-	b->pid = helper_clone((long)flags, b->stack + 64, beside_child, b);
-	sigreal_after_exec();
-	return b->pid;
-}
-
 #define SETS_UP (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SETTLS)
 
 long proc_vfork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t parent_tid,
@@ -150,6 +93,11 @@ long proc_vfork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t pare
 
 	if (stack && !(flags & (CLONE_VFORK | SETS_UP)))
 		return proc_beside(th, flags, stack);
+	if (co_alive() > 1 && flags & CLONE_VFORK && !(flags & SETS_UP)) {
+		pid = proc_vfork_beside(th, flags, stack);
+		if (pid != -EAGAIN)
+			return pid;
+	}
 	fd_all_shared();
 	/* Whoever is made otherwise has the memory to itself until it execs or ends. */
 	flags |= CLONE_VFORK;
@@ -161,6 +109,8 @@ long proc_vfork(struct thread *th, uint64_t flags, uint64_t stack, uint64_t pare
 
 long sys_vfork(struct thread *th)
 {
+	if (th->call.begun)
+		return proc_vfork_again(th);
 	return proc_vfork(th, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
 }
 

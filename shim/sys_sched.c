@@ -197,22 +197,22 @@ void sched_adopt(struct thread *th)
 	bind(th);
 }
 
+/* In the child of a vfork: others may be running in this memory, and nothing of theirs changes. */
 void sched_take_along(const struct thread *th)
 {
-	struct thread copy = {.tid = 0};
+	const struct affinity *a = th->sched.affinity;
+	struct thread maker = {.sched = th->sched}, child = {.tid = 0};
 	int priority;
 
 	if (th->tid == process_id)
 		return;
-	sched_inherit(&copy, th);
-	if (copy.sched.affinity) {
-		copy.sched.affinity->users--;
-		raw3(__NR_sched_setaffinity, 0, sizeof(copy.sched.affinity->mask),
-		     copy.sched.affinity->mask);
-	}
-	priority = is_realtime(copy.sched.policy) ? copy.sched.priority : 0;
-	raw3(__NR_sched_setscheduler, 0, copy.sched.policy, &priority);
-	raw3(__NR_setpriority, PRIO_PROCESS, 0, copy.sched.nice);
+	maker.sched.affinity = NULL;
+	sched_inherit(&child, &maker);
+	if (a)
+		raw3(__NR_sched_setaffinity, 0, sizeof(a->mask), a->mask);
+	priority = is_realtime(child.sched.policy) ? child.sched.priority : 0;
+	raw3(__NR_sched_setscheduler, 0, child.sched.policy, &priority);
+	raw3(__NR_setpriority, PRIO_PROCESS, 0, child.sched.nice);
 }
 
 /* The kernel has accepted it for main, whose thread the carrier is. */

@@ -7,6 +7,7 @@
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
 #include "crowd.h"
+#include "proc.h"
 #include "report.h"
 #include "robust.h"
 #include "signals.h"
@@ -164,7 +165,7 @@ long sys_clone(struct thread *th)
 		.tls = (uint64_t)th->call.arg[4],
 	};
 
-	return new_task(th, &b);
+	return th->call.begun ? proc_vfork_again(th) : new_task(th, &b);
 }
 
 /*
@@ -179,6 +180,8 @@ long sys_clone3(struct thread *th)
 	uint64_t size = (uint64_t)th->call.arg[1], more;
 	struct birth b;
 
+	if (th->call.begun)
+		return proc_vfork_again(th);
 	if (size < sizeof(args))
 		return -EINVAL;
 	if (size > CLONE_ARGS_MAX)
