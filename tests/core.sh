@@ -20,7 +20,7 @@ for object in "$build"/scheduler/*.o "$build"/shim/*.o; do
 	# ordinary C: start-up, and the program's side of the front door
 	shim/init.o | shim/preloaded.o | shim/interpose.o) continue ;;
 	# at start-up only: libev, Zydis, the size of a signal frame
-	scheduler/loop.o | shim/patch_decode.o) allowed='dlmopen dlinfo dlsym' ;;
+	scheduler/libev.o | shim/patch_decode.o) allowed='dlmopen dlinfo dlsym' ;;
 	shim/trap.o) allowed=getauxval ;;
 	*) allowed= ;;
 	esac
