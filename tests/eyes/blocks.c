@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,13 +57,13 @@ __attribute__((noinline)) void outer_function(long ms)
 	sum++;
 }
 
-/* The parent of a vfork stands still until the child ends. */
+/* The parent of such a child stands still until it ends, all of it where memory is not shared. */
 __attribute__((noinline)) void slow_call(void)
 {
-	pid_t pid = vfork();
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL);
 
 	if (!pid) {
-		usleep(LONG_MS * 1000);
+		nap(LONG_MS);
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
