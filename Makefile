@@ -22,7 +22,7 @@ PACKAGES := gcc g++ libc6-dev make pkg-config libev4 libev-dev \
 	libzydis4.0 libzydis-dev check libdw-dev libncurses-dev
 RUN_PACKAGES := python3 memcached wrk
 DEB_PACKAGES := dpkg-dev binutils
-BENCH_PACKAGES := gnuplot-nox
+BENCH_PACKAGES := gnuplot-nox sysbench
 TEST_PACKAGES := python3 curl openssl stunnel4 microsocks tinyproxy memcached ripgrep xz-utils \
 	zstd coreutils util-linux procps wrk libgomp1 man-db lintian mariadb-server-core \
 	mariadb-client-core python3-pymysql apache2-bin redis-tools pigz graphicsmagick \
@@ -199,9 +199,9 @@ soak: test-setup
 
 bench: test-setup
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
-	$(Q)$(PYTHON) tests/bench/bench.py
 	@./tests/packages.sh $(BENCH_PACKAGES)
-	$(Q)$(PYTHON) tests/bench/growth.py --most 100000
+	$(Q)$(PYTHON) tests/bench/bench.py
+	$(Q)$(PYTHON) tests/bench/growth.py -n 1 --most 100000
 
 DEST = $(DESTDIR)$(PREFIX)
 # gdb looks there for the library's whole path, if PREFIX is gdb's own.

@@ -19,7 +19,7 @@
 
 #define EVENTS      256
 #define MAX_MESSAGE 65536
-#define STALL_MS    10000
+#define STALL_MS    30000
 #define STEPS       32 /* histogram: steps in each power of two, so within 3 per cent */
 
 struct connection {
@@ -194,7 +194,7 @@ static void run(uint64_t deadline, uint64_t limit, int measure)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			die("no answer for ten seconds", n ? errno : 0);
+			die("no answer for half a minute", n ? errno : 0);
 		for (int i = 0; i < n; i++) {
 			struct connection *c = event[i].data.ptr;
 

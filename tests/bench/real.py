@@ -61,7 +61,7 @@ def wrk(bench, server, port, connections, seconds):
 
 def http(bench):
     kind = {"native": "echo_threads", "copatch": "echo_threads", "libev": "echo_libev"}
-    seconds = 1 if bench.args.quick else 2
+    seconds = 1
 
     def once(connections):
         def run(variant):
@@ -78,7 +78,7 @@ def http(bench):
 
 def clients(bench):
     """Threads that connect; echo_load is the same by epoll."""
-    seconds = 0.3 if bench.args.quick else 1
+    seconds = 0.3 if bench.args.quick else 0.6
 
     def once(*more):
         def run(variant):
@@ -106,7 +106,7 @@ def clients(bench):
 
 
 def python(bench):
-    seconds = 0.5 if bench.args.quick else 2
+    seconds = 0.5 if bench.args.quick else 1
 
     def echo(variant):
         with serving(bench, variant, [PYTHON, os.path.join(HERE, "py_echo.py")]) as (server, port):
@@ -121,7 +121,7 @@ def python(bench):
             with serving(bench, variant, [PYTHON, "-m", "http.server", "--bind", "127.0.0.1",
                                           "-d", folder, str(port)], named=False) as (server, _):
                 wait_for(("127.0.0.1", port))
-                return wrk(bench, server, port, 200, 2)
+                return wrk(bench, server, port, 200, 1)
 
     bench.measure("Python threads, echo, 100 connections", echo, [
         (": CPU a request", "cpu_us", "us", at_most(1, "native")),
@@ -156,7 +156,7 @@ def mariadb(bench):
     if not all(shutil.which(n, path=os.environ["PATH"] + ":/usr/sbin") for n in needed):
         print(f"MariaDB: skipped, needs {', '.join(needed)}")
         return
-    seconds = 3 if bench.args.quick else 6
+    seconds = 3 if bench.args.quick else 4
     with tempfile.TemporaryDirectory() as folder:
         data, sock = os.path.join(folder, "data"), os.path.join(folder, "s")
         user = ["--user=root"] if os.getuid() == 0 else []

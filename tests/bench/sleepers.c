@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * N threads in loops of usleep(1 to 10 ms): sleeps a second, CPU time of each, and how late they
- * wake.
+ * N threads in loops of usleep(1 to 10 ms), or so many times as long: sleeps a second, CPU time of
+ * each, and how late they wake.
  *
- * usage: sleepers [THREADS [SECONDS]]
+ * usage: sleepers [THREADS [SECONDS [TIMES]]]
  */
 #include "bench.h"
 
 #define SAMPLES_IN_ALL 4000000
+/* So many fit into the memory of most machines only with the least of stacks. */
+#define CROWD   100000
+#define LEAST   16384
 
 struct sleeper {
 	pthread_t thread;
@@ -17,7 +20,7 @@ struct sleeper {
 	uint32_t *late_ns;
 };
 
-static long room;
+static long room, times = 1;
 static uint64_t length_ns, begin_at, end_at, cpu_begin, cpu_end, end_seen;
 static int started;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,7 +40,7 @@ static void *sleep_often(void *arg)
 		uint32_t us;
 
 		s->seed = s->seed * 1664525u + 1013904223u;
-		us = 1000 + (s->seed >> 8) % 9001;
+		us = (1000 + (s->seed >> 8) % 9001) * times;
 		begin = now_ns();
 		if (usleep(us) && errno != EINTR)
 			die("usleep", errno);
@@ -89,8 +92,9 @@ int main(int argc, char **argv)
 	struct sleeper *s;
 	uint32_t *late;
 
-	if (n < 1 || n > SAMPLES_IN_ALL || seconds <= 0) {
-		fprintf(stderr, "usage: sleepers [THREADS [SECONDS]]\n");
+	times = argc > 3 ? atol(argv[3]) : 1;
+	if (n < 1 || n > SAMPLES_IN_ALL || seconds <= 0 || times < 1 || times > 10000) {
+		fprintf(stderr, "usage: sleepers [THREADS [SECONDS [TIMES]]]\n");
 		return 2;
 	}
 	length_ns = (uint64_t)(seconds * 1e9);
@@ -102,7 +106,7 @@ int main(int argc, char **argv)
 	for (long i = 0; i < n; i++) {
 		s[i].seed = i + 1;
 		s[i].late_ns = late + i * room;
-		start(&s[i].thread, SMALL_STACK, sleep_often, &s[i]);
+		start(&s[i].thread, n < CROWD ? SMALL_STACK : LEAST, sleep_often, &s[i]);
 	}
 	pthread_mutex_lock(&lock);
 	begin_at = now_ns() + 200000000;
