@@ -20,9 +20,8 @@
 #include "raw.h"
 
 #define PAGE 4096UL
-/* Whoever asks for the end of a stream or for urgent data need not guess: see fd_set_quiet. */
+/* The end of a stream and urgent data by their names: see fd_set_quiet. */
 #define ALWAYS (EPOLLET | EPOLLRDHUP | EPOLLPRI)
-#define FINAL  (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
 struct libev ev;
 
@@ -73,10 +72,13 @@ static int wait(int epoll, struct epoll_event *got, int most, int ms)
 		return fail(n);
 	for (long i = 0; i < n; i++) {
 		uint64_t data = got[i].data.u64;
+		uint32_t seen = loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32),
+					      got[i].events);
 
-		if (loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32),
-				  got[i].events & FINAL))
-			got[kept++] = got[i];
+		if (!seen)
+			continue;
+		got[kept] = got[i];
+		got[kept++].events = seen;
 	}
 	for (int i = 0, k = kept - 1; i < k; i++, k--) {
 		struct epoll_event swap = got[i];

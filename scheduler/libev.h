@@ -26,9 +26,9 @@ bool loop_is_registered(int fd);
 void loop_registered(int fd, uint32_t mark);
 void loop_not_open(int fd);
 /*
- * Something was reported under that mark; `final`: more than data. False: of a file that the
- * number does not name any more.
+ * `events` were reported under that mark. What libev is to know of them; 0 where they are of a
+ * file that the number does not name any more.
  */
-bool loop_reported(int fd, uint32_t mark, bool final);
+uint32_t loop_reported(int fd, uint32_t mark, uint32_t events);
 
 #endif

@@ -32,6 +32,9 @@
  */
 #define UNWANTED 100
 
+/* What is more than data, or room for it. */
+#define FINAL (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
+
 struct loop_fd {
 	struct ev_io io;
 	struct list waiters;
@@ -362,15 +365,22 @@ void loop_not_open(int fd)
 	carrier_kick(); /* libev may be about to wait */
 }
 
-/* False: the event is of a file that the number does not name any more. */
-bool loop_reported(int fd, uint32_t mark, bool final)
+uint32_t loop_reported(int fd, uint32_t mark, uint32_t events)
 {
 	struct loop_fd *f = get(fd, false);
+	uint32_t watched = 0;
 
 	if (!f || f->registered != mark || (f->fresh && !f->fn))
-		return false;
-	f->final |= final;
-	return true;
+		return 0;
+	f->final |= (events & FINAL) != 0;
+	if (!f->active)
+		return events; /* not watched any more: libev takes it out */
+	if (f->active & WAIT_READ)
+		watched |= EPOLLIN;
+	if (f->active & WAIT_WRITE)
+		watched |= EPOLLOUT;
+	/* libev takes an error for both, and would tell epoll anew what it is interested in. */
+	return events & (EPOLLERR | EPOLLHUP) ? watched : events & watched;
 }
 
 void fd_set_quiet(int fd)

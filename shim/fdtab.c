@@ -46,7 +46,7 @@ int fdtab_init(void)
 }
 
 /* A place that forgets, where there is no memory for a lasting one. */
-static struct fd_entry *get(int fd)
+static __attribute__((noinline, cold)) struct fd_entry *get_new(int fd)
 {
 	static struct fd_entry none;
 	struct fd_entry **chunk;
@@ -55,9 +55,15 @@ static struct fd_entry *get(int fd)
 	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
 		return &none;
 	chunk = &table[fd >> CHUNK_BITS];
-	if (!*chunk)
-		*chunk = slab_alloc(&chunks);
+	*chunk = slab_alloc(&chunks);
 	return *chunk ? &(*chunk)[fd & ((1 << CHUNK_BITS) - 1)] : &none;
+}
+
+static inline struct fd_entry *get(int fd)
+{
+	if (fd < 0 || fd >> CHUNK_BITS >= TOP || !table[fd >> CHUNK_BITS])
+		return get_new(fd);
+	return &table[fd >> CHUNK_BITS][fd & ((1 << CHUNK_BITS) - 1)];
 }
 
 enum fd_kind fd_kind(int fd)
@@ -143,6 +149,7 @@ bool fd_is_tcp(int fd)
 
 void fd_set_tcp(int fd)
 {
+	get(fd)->kind = FD_SOCKET;
 	get(fd)->tcp = TCP;
 }
 
