@@ -3,11 +3,13 @@
  * Reads that get less than they asked for, with more behind: the end, urgent data, messages,
  * descriptors on their way. And what comes while the reader does something else.
  */
+#include <semaphore.h>
 #include <sys/un.h>
 
 #include "../helpers.h"
 
 static char buffer[4096];
+static sem_t began, rest_sent;
 
 /* Waits once, so that whoever watches the descriptor does so from now on. */
 static void *reads(void *arg)
@@ -16,7 +18,9 @@ static void *reads(void *arg)
 	ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
 
 	t_say("  first %zd", n);
-	t_nap(60); /* meanwhile the rest comes, and is seen */
+	T_OK(sem_post(&began));
+	T_OK(sem_wait(&rest_sent));
+	t_nap(20); /* it is seen meanwhile */
 	for (int i = 0; i < 8 && n > 0; i++) {
 		n = recv(fd, buffer, sizeof(buffer), 0);
 		t_say("  then %zd %.*s", n, n > 0 ? (int)n : 0, buffer);
@@ -50,7 +54,7 @@ static void check(const char *name, int pair[2], void (*send_rest)(int fd))
 	t_say("%s", name);
 	t_settle();
 	put(pair[1], "begin", 0);
-	t_nap(20);
+	T_OK(sem_wait(&began));
 	send_rest(pair[1]);
 	t_join(thread);
 	close(pair[0]);
@@ -61,13 +65,21 @@ static void ends(int fd)
 {
 	put(fd, "last", 0);
 	T_OK(shutdown(fd, SHUT_WR));
+	T_OK(sem_post(&rest_sent));
+}
+
+/* The reader waits again by then, most likely. */
+static void end_later(int fd)
+{
+	T_OK(sem_post(&rest_sent));
+	t_nap(100);
+	T_OK(shutdown(fd, SHUT_WR));
 }
 
 static void ends_later(int fd)
 {
 	put(fd, "last", 0);
-	t_nap(100); /* the reader waits again */
-	T_OK(shutdown(fd, SHUT_WR));
+	end_later(fd);
 }
 
 static void sends_urgent(int fd)
@@ -75,8 +87,7 @@ static void sends_urgent(int fd)
 	put(fd, "before", 0);
 	put(fd, "!", MSG_OOB);
 	put(fd, "after", 0);
-	t_nap(100);
-	T_OK(shutdown(fd, SHUT_WR));
+	end_later(fd);
 }
 
 static void sends_messages(int fd)
@@ -84,6 +95,7 @@ static void sends_messages(int fd)
 	for (int i = 0; i < 6; i++)
 		put(fd, "message", 0);
 	T_OK(send(fd, "", 0, 0));
+	T_OK(sem_post(&rest_sent));
 }
 
 static void sends_descriptors(int fd)
@@ -92,8 +104,7 @@ static void sends_descriptors(int fd)
 	put_descriptor(fd, "with");
 	put_descriptor(fd, "another");
 	put(fd, "plain", 0);
-	t_nap(100);
-	T_OK(shutdown(fd, SHUT_WR));
+	end_later(fd);
 }
 
 /* One that accepts, and more that come than it has waited for. */
@@ -155,6 +166,8 @@ int main(void)
 {
 	int pair[2];
 
+	T_OK(sem_init(&began, 0, 0));
+	T_OK(sem_init(&rest_sent, 0, 0));
 	t_tcp_pair(pair);
 	check("tcp: the end at once", pair, ends);
 	t_tcp_pair(pair);
