@@ -39,7 +39,7 @@ struct coroutine;
 /* In the order of the kernel's struct sigcontext, so that signal frames copy in one go. */
 struct co_regs {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
-	uint64_t di, si, bp, bx, dx, ax, cx, sp, ip, flags;
+	uint64_t di, si, bp, bx, dx, ax, cx, sp, ip, flags; /* flags 0: dead */
 };
 
 /*

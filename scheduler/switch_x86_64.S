@@ -36,7 +36,7 @@ co_syscall:
 	mov	%r10, R_RIP(%rax)
 	lea	8(%rsp), %r10
 	mov	%r10, R_RSP(%rax)
-	movq	$0x202, R_FLAGS(%rax)	/* not those of an earlier door */
+	movq	$0, R_FLAGS(%rax)	/* not those of an earlier door */
 	mov	%rax, %rbx
 	.cfi_remember_state
 	/* On the carrier's stack: CFA = *(rbx + R_RSP), rbx = *(rbx + R_RBX). */
@@ -91,7 +91,9 @@ co_front_exit_end:
 /*
  * _Noreturn void co_resume(void)
  * in:  the current coroutine's registers in its struct, its vector state in the processor, its
- *      FS base loaded
+ *      FS base loaded. Flags 0: C holds nothing in them there. Loading them takes long, and ours
+ *      are plain: a door that finds alignment checks switched on, the only flag that would stay,
+ *      switches them off. (Not the front door: a program that has them on cannot call libc.)
  *
  * A signal that arrives between the look at `attention` and the last jump would be noted too
  * late: the handler sets %rip back to co_resume_exit, from any instruction in between.
@@ -125,8 +127,11 @@ co_resume_exit:
 	mov	R_RBX(%rax), %rbx
 	mov	R_RDX(%rax), %rdx
 	mov	R_RCX(%rax), %rcx
+	cmpq	$0, R_FLAGS(%rax)
+	je	1f
 	pushq	R_FLAGS(%rax)
 	popfq
+1:
 	mov	R_RSP(%rax), %rsp
 	mov	R_RAX(%rax), %rax
 	jmp	*%gs:CA_EXIT_RIP
@@ -154,6 +159,8 @@ carrier_stack_call:
 	.cfi_startproc
 	.cfi_undefined rip
 	mov	%rsi, %rsp
+	pushq	$0x202
+	popfq
 	call	*%rdi
 	ud2
 	.cfi_endproc

@@ -9,7 +9,7 @@
  *
  * The program's stack is not touched: a function without a frame keeps its variables below %rsp.
  */
-	.macro	side name enter
+	.macro	side name enter c
 	.globl	\name
 	.hidden	\name
 	.type	\name, @function
@@ -21,10 +21,21 @@
 	mov	%rcx, R_RCX(%r11)
 	mov	%rsp, R_RSP(%r11)
 	mov	%gs:CA_STACK, %rsp
+	.if	\c
+	movq	$0, R_FLAGS(%r11)
+	movq	$0x202, R_R11(%r11)
+	.else
 	pushfq
 	pop	%rcx
 	mov	%rcx, R_FLAGS(%r11)
 	mov	%rcx, R_R11(%r11)
+	test	$0x40000, %ecx		/* alignment checks: see co_resume */
+	je	1f
+	pushq	$0x202
+	popfq
+1:
+	cld
+	.endif
 	mov	%rax, R_RAX(%r11)
 	mov	%rdi, R_RDI(%r11)
 	mov	%rsi, R_RSI(%r11)
@@ -39,16 +50,15 @@
 	mov	%r14, R_R14(%r11)
 	mov	%r15, R_R15(%r11)
 	mov	%r11, %rdi
-	cld
 	call	\enter
 	jmp	co_resume
 	.cfi_endproc
 	.size	\name, . - \name
 	.endm
 
-	side	side_entry, side_enter
-	/* The vector registers are dead there. */
-	side	side_entry_dead, side_enter_dead
+	side	side_entry, side_enter, 0
+	/* In C, and the vector registers are dead there; so are the flags, at every call of C's. */
+	side	side_entry_dead, side_enter_dead, 1
 
 /* In a child of vfork nothing is dispatched: the instruction in front of %rcx does it. */
 	.globl	side_entry_foreign

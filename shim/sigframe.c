@@ -95,7 +95,7 @@ long sigframe_push(struct thread *th, int sig, const siginfo_t *info,
 		f.uc.stack.ss_flags |= on_altstack(th, regs->sp) ? SS_ONSTACK : 0;
 	f.uc.mc.regs = *regs;
 	f.uc.mc.regs.ip = patch_ip_shown(regs->ip);
-	if (!f.uc.mc.regs.flags)
+	if (!f.uc.mc.regs.flags) /* dead */
 		f.uc.mc.regs.flags = 0x202;
 	f.uc.mc.cs = 0x33;
 	f.uc.mc.ss = 0x2b;

@@ -243,6 +243,21 @@ __attribute__((noinline)) static bool yield_x87(double a)
 	return got[0] == a && got[1] == a + 1 && got[2] == a + 2;
 }
 
+/* What it finds set after the call, of the carry flag (1) and of alignment checks (2). */
+__attribute__((noinline)) static int yield_flags(void)
+{
+	long flags;
+
+	__asm__ volatile("sub $128, %%rsp\n\tpushfq\n\torl $0x40001, (%%rsp)\n\tpopfq\n\t"
+			 "mov $24, %%eax\n\tsyscall\n\t"
+			 "pushfq\n\tmov (%%rsp), %0\n\tandl $~0x40001, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 : "=b"(flags)
+			 :
+			 : "rax", "rcx", "r11", "memory", "cc");
+	return (flags & 1) | (flags >> 17 & 2);
+}
+
 /* No instruction in it touches what passes through it. */
 double yield_through(double passing);
 __asm__(".text\n\t.type yield_through, @function\nyield_through:\n\t.cfi_startproc\n\t"
@@ -315,6 +330,32 @@ static void registers(void)
 			bad += (intptr_t)t_join(threads[i]);
 		t_check("all registers kept", !bad);
 	}
+}
+
+static volatile bool checks_end;
+
+static void *checks_alignment(void *arg T_UNUSED)
+{
+	intptr_t bad = 0;
+
+	while (!checks_end)
+		bad += yield_flags() != 3;
+	return (void *)bad;
+}
+
+/* What a thread has switched on is its own, even beside one that waits in a function of libc's. */
+static void alignment(void)
+{
+	pthread_t thread = t_thread(checks_alignment, NULL);
+	char bytes[16] = {0};
+	uint64_t sum = 0;
+
+	for (int i = 0; i < 100; i++) {
+		usleep(100);
+		sum += *(volatile uint64_t *)(bytes + 1);
+	}
+	checks_end = true;
+	t_check("flags kept", !t_join(thread) && !sum);
 }
 
 /* Five bytes are found for a jump only with the instruction behind the call. */
@@ -400,6 +441,7 @@ int main(void)
 	lines();
 	interrupted();
 	registers();
+	alignment();
 	under_way();
 	T_OK(pipe(ends));
 	for (int round = 0; round < 3; round++) {
