@@ -305,6 +305,16 @@ void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long
 		run_next(ca);
 }
 
+void carrier_enter_ended(struct coroutine *co)
+{
+	struct carrier *ca = this_carrier();
+
+	if (turn_is_over(ca, co))
+		run_next(ca);
+	else
+		run_text(co);
+}
+
 /* From co_syscall. True: the coroutine goes on at once, and only its result is new. */
 bool carrier_enter_front(struct coroutine *co)
 {

@@ -169,6 +169,8 @@ void co_drop_vector(struct coroutine *co);
  * program's wrong after them.
  */
 void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
+/* The same, of a call that has ended and left its result in the registers. */
+void carrier_enter_ended(struct coroutine *co);
 /* Its registers were saved while it ran; something was noted. As above. */
 void carrier_interrupted(void);
 /* Runs coroutines for ever, on the carrier's own stack. */

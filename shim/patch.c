@@ -64,20 +64,26 @@ int patch_init(const void *fatal)
 	return 0;
 }
 
-/* From side_entry, with the registers saved. */
+/* With the registers saved. */
+static void enter(struct coroutine *co, enum abi abi)
+{
+	co->abi = abi;
+	co->live_vector = true;
+	if (sys_wakes_side(co))
+		carrier_enter_ended(co);
+	else
+		carrier_enter(co, sys_again, sys_enter_side(co));
+}
+
 __attribute__((used)) void side_enter(struct coroutine *co)
 {
-	co->abi = ABI_SYSCALL;
-	co->live_vector = true;
-	carrier_enter(co, sys_again, sys_enter_side(co));
+	enter(co, ABI_SYSCALL);
 }
 
 /* From side_entry_dead. */
 __attribute__((used)) void side_enter_dead(struct coroutine *co)
 {
-	co->abi = ABI_C;
-	co->live_vector = true;
-	carrier_enter(co, sys_again, sys_enter_side(co));
+	enter(co, ABI_C);
 }
 
 static bool in_region(const struct region *r, uint64_t ip)

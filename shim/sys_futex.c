@@ -124,6 +124,14 @@ static unsigned wake(uint64_t at, int n, uint32_t bits)
 	return woken;
 }
 
+bool futex_wakes(uint64_t at, int op, int n, long *woken)
+{
+	if (op != (FUTEX_WAKE | FUTEX_PRIVATE_FLAG) || at & 3)
+		return false;
+	*woken = wake(at, n, MATCH_ALL);
+	return true;
+}
+
 static bool compare(uint32_t op, uint32_t old, uint32_t arg)
 {
 	switch (op) {

@@ -97,6 +97,12 @@ void fd_close_own(int fd)
 	closed[closes++] = fd;
 }
 
+bool futex_wakes(uint64_t at, int op, int n, long *woken)
+{
+	*woken = answer;
+	return at == 1 && op == 2 && n == 3;
+}
+
 static void setup(void)
 {
 	ck_assert_int_eq(sched_init(sizeof(struct thread), getauxval(AT_HWCAP2) & 2), 0);
@@ -130,6 +136,29 @@ static long enter_front(long nr, long a, long b, long c, long d, long e, long f)
 	th->co.regs.sp = (uint64_t)stack;
 	return sys_enter_front(&th->co);
 }
+
+static bool wakes_side(long nr, uint64_t a)
+{
+	th->co.regs.ax = (uint64_t)nr;
+	th->co.regs.di = a;
+	th->co.regs.si = 2;
+	th->co.regs.dx = 3;
+	return sys_wakes_side(&th->co);
+}
+
+START_TEST(wakes)
+{
+	answer = 17;
+	ck_assert(!wakes_side(__NR_read, 1));
+	ck_assert_uint_eq(th->co.regs.ax, __NR_read);
+	ck_assert(!wakes_side(__NR_futex, 0));
+	ck_assert_uint_eq(th->co.regs.ax, __NR_futex);
+	ck_assert_uint_eq(report.side, 0);
+	ck_assert(wakes_side(__NR_futex, 1));
+	ck_assert_uint_eq(th->co.regs.ax, 17);
+	ck_assert_uint_eq(report.side, 1);
+}
+END_TEST
 
 START_TEST(complete)
 {
@@ -343,6 +372,7 @@ int main(void)
 {
 	TCase *tests = unit_begin("dispatch", 10, setup);
 
+	tcase_add_test(tests, wakes);
 	tcase_add_test(tests, complete);
 	tcase_add_test(tests, restarted);
 	tcase_add_test(tests, arguments);
