@@ -92,6 +92,8 @@ deb_tests() {
 	else
 		echo "ok - install/deb-lintian # SKIP no lintian"
 	fi
+	# what it wants can be had, and nothing stands against it
+	same deb-apt 1 "$(apt-get install -s -q "$package" 2>&1 | grep -c '^Inst copatch ')"
 	dpkg-deb -x "$package" "$root"
 	runs deb "$root/usr/bin/copatch" "$root/usr/lib/copatch/libcopatch.so"
 	same deb-checksums 0 "$(dpkg-deb --ctrl-tarfile "$package" | tar -xO ./md5sums |

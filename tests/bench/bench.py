@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import time
 
 import real
@@ -146,7 +147,29 @@ def hog(bench):
                       (": p99", "p99_us", "us", (20000, None, "at most 2 slices"))])
 
 
+def trace(bench):
+    """What --trace costs a server that switches at every request: with and without by turns."""
+    with tempfile.TemporaryDirectory(prefix="copatch-bench-") as folder:
+        path = os.path.join(folder, "trace.json")
+        load = ("-c", 100, "-t", 0.4 if bench.args.quick else 1)
+        plain, traced = bench.echo(*load), bench.echo(*load, options={"COPATCH_TRACE": path})
+
+        least = [float("inf")] * 2      # what else the machine does only adds
+
+        def once(variant):
+            for i, run in enumerate((plain, traced)):
+                least[i] = min(least[i], run(variant)["cpu_us"])
+            figure = {"ratio": least[1] / least[0], "megabytes": os.path.getsize(path) / 1e6}
+            os.unlink(path)
+            return figure
+        bench.measure("echo, 100 connections, traced", once, [
+            (": CPU, of untraced", "ratio", "", (1.05, None, "at most 1.05")),
+            (": the file", "megabytes", "MB", (210, None, "at most --trace-size"))],
+            ("copatch",))
+
+
 PARTS = {"threads": threads, "memory": memory, "sleepers": sleeping, "echo": echo, "hog": hog,
+         "trace": trace,
          "http": real.http, "clients": real.clients, "python": real.python,
          "mariadb": real.mariadb}
 

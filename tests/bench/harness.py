@@ -43,9 +43,13 @@ class Bench:
     def path(self, program):
         return os.path.join(self.args.build, program)
 
-    def spawn(self, variant, argv, core, **pipes):
-        """Starts a child on one core; copatch is preloaded in the child alone."""
+    def spawn(self, variant, argv, core, options=None, **pipes):
+        """Starts a child on one core; copatch is preloaded in the child alone.
+
+        `options` are copatch's variables.
+        """
         env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+        env.update(options or {})
         if variant == "copatch":
             env["LD_PRELOAD"] = self.args.copatch
 
@@ -103,14 +107,14 @@ class Bench:
                 line += got
         return line.split()[1].decode()
 
-    def echo(self, *load, limit=90, server_args=()):
+    def echo(self, *load, limit=90, server_args=(), options=None):
         """A server of the variant's kind, and the load that drives it."""
         kind = {"native": "echo_threads", "copatch": "echo_threads",
                 "libev": "echo_libev", "epoll": "echo_epoll"}
 
         def once(variant):
             server = self.spawn(variant, [self.path(kind[variant]), *server_args], self.core,
-                                stdout=subprocess.PIPE,
+                                options, stdout=subprocess.PIPE,
                                 stderr=None if self.args.verbose else subprocess.DEVNULL)
             try:
                 port = self.read_port(server)

@@ -37,6 +37,15 @@ def ns(microseconds):
     return round(microseconds * 1000)
 
 
+def what(wait):
+    """What a wait is for, in the page's words."""
+    args = wait.get("args", {})
+    if "fd" in args:
+        more = f" and {args['more']} more" if "more" in args else ""
+        return f"{wait['name']} fd {args['fd']}{more}"
+    return wait["name"] + (f" at {args['word']}" if "word" in args else "")
+
+
 def check_figures(data, trace):
     """What the page says is what the trace says, summed up another way."""
     runs = [e for e in trace if e["ph"] == "X"]
@@ -61,6 +70,28 @@ def check_figures(data, trace):
     for e in begun.values():    # it waits still
         waits[e["tid"], e["cat"]] += end - ns(e["ts"])
     check(data["waits"] == count + len(begun), data["waits"], count)
+    still = {(e["tid"], what(e)) for e in begun.values()}
+    tids, names = [t[0] for t in data["threads"]], [w[1] for w in data["whats"]]
+    check({(tids[p[0]], names[p[1]]) for p in data["pairs"] if p[5]} == still,
+          "who still waits", still)
+    begun, pairs = {}, collections.defaultdict(list)
+    for e in [*trace, *({"ph": "E", "tid": e["tid"], "ts": end / 1000}
+                        for e in trace if e["ph"] == "M" and "tid" in e)]:
+        if e["ph"] == "B":
+            begun[e["tid"]] = e
+        elif e["ph"] == "E" and e["tid"] in begun:
+            b = begun.pop(e["tid"])
+            pairs[b["tid"], what(b)].append(ns(e["ts"]) - ns(b["ts"]))
+    found = {(tids[p[0]], names[p[1]]): p[2:5] for p in data["pairs"]}
+    check(set(found) == set(pairs), "pairs", set(found) ^ set(pairs))
+    for key, took in pairs.items():
+        told = found[key]
+        check(told[0] == len(took) and abs(told[1] - sum(took)) <= 2 * len(took) and
+              abs(told[2] - max(took)) <= 2, "pair", key, told, took)
+    for w in data["whats"]:
+        of = [p for p in data["pairs"] if names[p[1]] == w[1]]
+        check(w[2:] == [sum(p[2] for p in of), sum(p[3] for p in of),
+                        max(p[4] for p in of), len(of)], "what", w, of)
     threads = {t[0]: t for t in data["threads"]}
     for (tid, cause), total in waits.items():
         check(abs(threads[tid][8 + CAUSES.index(cause)] - total) <= 2,
@@ -254,11 +285,86 @@ class Page:
             "i += 4) s.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]); "
             "return s.size")
 
+    def at(self, moment, length, aside):
+        """What the first line of the timeline tells there, and its color."""
+        tip, color = self.js(
+            "const c = document.getElementById('timeline'), b = c.getBoundingClientRect(), "
+            f"x = 170 + {moment / length} * (b.width - 170) + {aside}, "
+            "y = 22 + 8, d = window.devicePixelRatio || 1; "
+            "c.dispatchEvent(new PointerEvent('pointermove', {clientX: b.left + x, "
+            "clientY: b.top + y, bubbles: true})); "
+            "return [document.getElementById('tip').textContent, [...c.getContext('2d')"
+            ".getImageData(Math.floor(x * d), Math.floor(y * d), 1, 1).data].slice(0, 3)]")
+        return tip.split("\n"), color
+
     def picture(self, name):
         """Keep what it looks like, for people: TEST_PICTURES=FOLDER."""
         keep = os.environ.get("TEST_PICTURES")
         if keep:
             self.driver.save_screenshot(os.path.join(keep, name))
+
+
+def is_amount(text, nanoseconds):
+    """Whether "1.23 ms" stands for so many, to its last digit."""
+    if not text:
+        return nanoseconds == 0
+    number, unit = text.split(" ")
+    scale = {"ns": 1, "\u00b5s": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    digits = len(number.partition(".")[2])
+    return abs(float(number) * scale - nanoseconds) <= 0.51 * scale / 10**digits
+
+
+def check_shown(page, data):
+    """The tables, the histogram and the timeline, against the figures in the page."""
+    number = {f"{t[1]} {t[0]}": i for i, t in enumerate(data["threads"])}
+    rows = page.lines("threads")
+    check(len(rows) == len(data["threads"]), rows)
+    for row in rows:
+        t = data["threads"][number[row[0]]]
+        check(row[1] == (str(t[6]) if t[6] else "") and is_amount(row[2], t[2]) and
+              is_amount(row[3], t[3] - t[2]) and row[4] == f"{t[4]:,}" and
+              is_amount(row[5], t[5]) and
+              all(is_amount(text, n) for text, n in zip(row[6:], t[8:])), row, t)
+    pairs = {(p[0], data["whats"][p[1]][1]): p for p in data["pairs"]}
+    for row in page.lines("waits"):
+        p = pairs.pop((number[row[0]], row[1]))
+        check(row[2] == "descriptor" and row[3] == f"{p[2]:,}" and
+              is_amount(row[4], p[3]) and is_amount(row[5], p[3] / p[2]) and
+              is_amount(row[6], p[4]) and row[7] == ("still waits" if p[5] else ""),
+              row, p)
+    check(not pairs, "not shown:", pairs)
+
+    cells = page.js("return [...document.getElementById('steps').children].map("
+                    "c => c.textContent || c.style.width)")
+    steps = [(i, n, total) for i, (n, total) in enumerate(data["steps"])]
+    used = [i for i, n, _ in steps if n]
+    steps = steps[used[0]:used[-1] + 1]
+    check(len(cells) == 4 * len(steps), cells)
+    for (i, n, total), (span, bar, times, total_shown) in zip(
+            steps, zip(*[iter(cells)] * 4)):
+        low, high = span.split(" to ")
+        check(is_amount(low, 2**(i - 1) if i else 0) and is_amount(high, 2**i), span, i)
+        check(abs(float(bar[:-1]) - 100 * n / max(n for _, n, _ in steps)) < 0.1, bar)
+        check(times == f"{n:,} runs" and is_amount(total_shown[:-7], total), times)
+
+    # The first line is the thread that began first: its longest run, and its longest wait.
+    first = min(range(len(data["threads"])), key=lambda i: data["threads"][i][2])
+    spans = [s for s in data["spans"] if s[0] == first]
+    waits = [(a[1] + a[2], b[1] - a[1] - a[2], a[3]) for a, b in zip(spans, spans[1:])]
+    _, begin, length, _ = max(spans, key=lambda s: s[2])
+    for aside in (0, -1, 1):    # a pixel is half a run; pointers have whole ones
+        tip, color = page.at(begin + length / 2, data["length"], aside)
+        if tip[1].startswith("runs "):
+            break
+    check(tip[0] == [name for name, i in number.items() if i == first][0], tip)
+    check(tip[1].startswith("runs ") and is_amount(tip[1][5:], length), tip, length)
+    check(color[2] > color[0] + 30, "a run looks like", color)
+    begin, length, what_for = max(waits, key=lambda w: w[1])
+    tip, color = page.at(begin + length / 2, data["length"], 0)
+    text = data["whats"][what_for][1]
+    check(tip[1].startswith(f"waits: {text} (descriptor) ") and
+          is_amount(tip[1].partition(") ")[2], length), tip, length)
+    check(color == [0x9e, 0xd3, 0xa9], "a wait looks like", color)
 
 
 def look(driver, where, threads):
@@ -272,6 +378,8 @@ def look(driver, where, threads):
     check(page.colors() > 3, "nothing is drawn")
     check(f"{threads:,} of {threads:,} threads" in page.text("range"),
           page.text("range"))
+    if threads <= 100:
+        check_shown(page, figures(f"{where}/r.html"))
     page.picture(f"report-{threads}.png")
 
     # The hostile name is shown, and nothing else.
