@@ -80,6 +80,9 @@ struct carrier {
 	struct slab fd_waits;
 	/* Part 5: owned by timer.c. */
 	struct timer_heap timers[TIMER_CLOCKS];
+
+	/* Part 6: owned by whoever sets `side`, for those who look from outside. */
+	const void *stubs;
 };
 
 static inline struct carrier *this_carrier(void)

@@ -14,6 +14,7 @@
 #include "../scheduler/switch.h"
 #include "../scheduler/watch.h"
 #include "log.h"
+#include "patch.h"
 #include "report.h"
 #include "signals.h"
 #include "thread.h"
@@ -178,6 +179,7 @@ static void begin_stack(struct unwind *u, const struct coroutine *co, const stru
 		u->reg[UNWIND_SP] = v->sp;
 		u->reg[UNWIND_IP] = v->ip;
 	}
+	u->reg[UNWIND_IP] = patch_ip_shown(u->reg[UNWIND_IP]);
 }
 
 static const char *file_name(const char *path)

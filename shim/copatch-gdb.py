@@ -23,11 +23,18 @@ FIELDS = """
     LINK REGS FS AGAIN RUNNABLE SINCE SWITCHES CYCLES CPU PARKED_BY
     TIMER_CLOCK TIMER_POS QUEUE_KEY FD_WAIT WAIT_FD WAIT_EVENTS WAIT_NEXT
     TID NAME CLEAR_TID CALL_NR CALL_ARG CALL_JOB SIGWAIT
+    STUBS
 """.split()
 
 # In the order of struct co_regs.
 REGISTERS = ("r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp "
              "rip eflags").split()
+
+# As in shim/patch.h: patch_region, and patch_plan as far as it matters.
+REGION = struct.Struct("<QQQ")
+REGIONS, REGION_SIZE = 16, 64 << 10
+PLAN = struct.Struct("<QQBB14x")
+SLOT, EXIT, SYSCALL = 64, 15, 2
 
 HEADER = struct.Struct("<8sIIQiIQQII3i")
 NUMBERS = {1: "<B", 2: "<h", 4: "<i", 8: "<Q"}
@@ -54,6 +61,7 @@ class Coroutine:
         at, size = registry.where["REGS"]
         self.registers = dict(zip(REGISTERS, struct.unpack_from(
             f"<{len(REGISTERS)}Q", data, at)))
+        self.registers["rip"] = registry.original(self.registers["rip"])
         self.registers["fs_base"] = number("FS")
         at, _ = registry.where["LINK"]
         self.next, self.before = struct.unpack_from("<QQ", data, at)
@@ -110,6 +118,28 @@ class Registry:
         self.current = struct.unpack("<Q", read(
             carrier + self.where["CURRENT"][0], 8))[0]
         self.head = carrier + self.where["ALL"][0]
+        stubs = struct.unpack("<Q", read(
+            carrier + self.where["STUBS"][0], 8))[0]
+        self.regions = [] if not stubs else list(REGION.iter_unpack(
+            read(stubs, REGIONS * REGION.size)))
+
+    def original(self, ip):
+        """Where a thread is in the program: not in a stub of the side door."""
+        for at, plans, _ in self.regions:
+            if not at or not 0 <= ip - at < REGION_SIZE:
+                continue
+            slot, offset = divmod(ip - at, SLOT)
+            begin, site, before, after = PLAN.unpack(
+                read(plans + slot * PLAN.size, PLAN.size))
+            behind = before + EXIT + SYSCALL
+            if not begin:
+                break
+            if offset < before:
+                return begin + offset
+            if offset < behind or not after:
+                return site
+            return site + SYSCALL + min(offset - behind, after)
+        return ip
 
     def coroutines(self):
         link = self.where["LINK"][0]
@@ -139,7 +169,7 @@ class Unwinder(gdb.unwinder.Unwinder):
 
     def __call__(self, pending):
         if self.registers is None:
-            return None
+            return out_of_a_stub(pending)
         here = (int(pending.read_register("rsp")),
                 int(pending.read_register("rip")))
         if here != self.innermost:
@@ -152,6 +182,27 @@ class Unwinder(gdb.unwinder.Unwinder):
             raw = struct.pack("<Q", value)[:kind.sizeof]
             info.add_saved_register(name, gdb.Value(raw, kind))
         return info
+
+
+def out_of_a_stub(pending):
+    """The stub's caller is the place in the program that it stands for."""
+    ip = int(pending.read_register("rip"))
+    if gdb.solib_name(ip):
+        return None
+    try:
+        original = Registry().original(ip)
+    except gdb.error:
+        return None
+    if original == ip:
+        return None
+    sp = pending.read_register("rsp")
+    info = pending.create_unwind_info(FrameId(int(sp) - 256, ip))
+    for name in REGISTERS:
+        info.add_saved_register(name, pending.read_register(name))
+    # A return address, to gdb: it looks at the byte before.
+    info.add_saved_register("rip", gdb.Value(original + 1).cast(
+        pending.read_register("rip").type))
+    return info
 
 
 class FrameId:

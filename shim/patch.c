@@ -24,21 +24,15 @@
 #define SITES   1024 /* remembered at a time */
 #define WAYS    4
 
-#define REGION_SIZE (64UL << 10)
-#define REGIONS     16
-#define STUBS       (REGION_SIZE / PATCH_SLOT)
-#define BEHIND_MAX  64
+#define STUBS      (PATCH_REGION / PATCH_SLOT)
+#define BEHIND_MAX 64
 
 static struct {
 	uint64_t site;
 	unsigned count;
 } hot[SITES];
 
-static struct region {
-	uint64_t at;
-	unsigned used;
-	struct patch_plan *plan; /* of each slot; `from` is NULL when it has been forgotten */
-} region[REGIONS];
+static struct patch_region region[PATCH_REGIONS];
 
 /* Where threads go on that are shown a place inside displaced bytes. */
 static struct {
@@ -56,6 +50,7 @@ int patch_init(const void *fatal)
 
 	if (err)
 		return err;
+	this_carrier()->stubs = region;
 	this_carrier()->side = side_entry;
 	this_carrier()->side_dead = side_entry_dead;
 	carrier_foreign.side = carrier_foreign.side_dead = side_entry_foreign;
@@ -86,9 +81,9 @@ __attribute__((used)) void side_enter_dead(struct coroutine *co)
 	enter(co, ABI_C);
 }
 
-static bool in_region(const struct region *r, uint64_t ip)
+static bool in_region(const struct patch_region *r, uint64_t ip)
 {
-	return ip - r->at < REGION_SIZE;
+	return ip - r->at < PATCH_REGION;
 }
 
 /* The stub that `ip` is in, NULL none. */
@@ -122,34 +117,34 @@ uint64_t patch_ip_resumed(uint64_t ip)
 	return ip;
 }
 
-static struct region *region_for(const struct patch_function *fn)
+static struct patch_region *region_for(const struct patch_function *fn)
 {
-	struct region *r;
+	struct patch_region *r;
 	uint64_t at;
 	long got;
 
 	for (r = region; r < region + regions; r++) {
 		uint64_t low = r->at < fn->module_begin ? r->at : fn->module_begin;
-		uint64_t end = r->at + REGION_SIZE;
+		uint64_t end = r->at + PATCH_REGION;
 
 		if (r->used < STUBS &&
 		    (end > fn->module_end ? end : fn->module_end) - low < 1UL << 31)
 			return r;
 	}
-	if (regions == REGIONS)
+	if (regions == PATCH_REGIONS)
 		return NULL;
 	/* First, or it would take the gap's place. */
 	r->plan = mem_pages(STUBS * sizeof(*r->plan));
 	if (!r->plan)
 		return NULL;
-	at = patch_find_gap(fn, REGION_SIZE);
+	at = patch_find_gap(fn, PATCH_REGION);
 	if (!at)
 		goto fail;
-	got = raw6(__NR_mmap, (long)at, REGION_SIZE, PROT_READ,
+	got = raw6(__NR_mmap, (long)at, PATCH_REGION, PROT_READ,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (got != (long)at) {
 		if (!raw_failed(got))
-			raw2(__NR_munmap, got, REGION_SIZE);
+			raw2(__NR_munmap, got, PATCH_REGION);
 		goto fail;
 	}
 	r->at = at;
@@ -218,7 +213,7 @@ static void move_threads(uint64_t from, uint64_t to)
 
 static bool apply(const struct patch_function *fn, const struct patch_plan *plan)
 {
-	struct region *r = region_for(fn);
+	struct patch_region *r = region_for(fn);
 	uint8_t stub[PATCH_SLOT], jump[PATCH_JUMP];
 	uint64_t at;
 
@@ -318,7 +313,7 @@ void patch_forget(uint64_t begin, uint64_t end)
 {
 	if (begin >= highest || end <= lowest)
 		return;
-	for (struct region *r = region; r < region + regions; r++)
+	for (struct patch_region *r = region; r < region + regions; r++)
 		for (unsigned i = 0; i < r->used; i++)
 			if ((uint64_t)r->plan[i].from - begin < end - begin)
 				r->plan[i].from = NULL;

@@ -12,8 +12,11 @@
 
 #include "../scheduler/switch.h"
 
-#define PATCH_JUMP 5  /* bytes of `jmp rel32` */
-#define PATCH_SLOT 64 /* bytes that a stub may have */
+#define PATCH_JUMP    5  /* bytes of `jmp rel32` */
+#define PATCH_SLOT    64 /* bytes that a stub may have */
+#define PATCH_SYSCALL 2  /* bytes of `syscall` */
+/* Behind the moved bytes: lea site+2(%rip),%rcx; jmp *%gs:CA_SIDE. */
+#define PATCH_EXIT (7 + 8)
 
 /* patch_decode.c: Zydis, in libev's link namespace. */
 struct insn {
@@ -74,10 +77,40 @@ bool patch_plan(const struct patch_function *fn, const uint8_t *site, struct pat
 /* Writes stub and jump as they are to stand at `stub` and plan->from. False: out of reach. */
 bool patch_emit(const struct patch_plan *plan, uint64_t stub, uint8_t out[PATCH_SLOT],
 		uint8_t jump[PATCH_JUMP]);
-/* The address that stands for one in the stub at `stub`, as the program knows it. */
-uint64_t patch_original(const struct patch_plan *plan, uint64_t stub, uint64_t ip);
 /* The place in the stub behind its own `syscall`; only for plans with `after`. */
-uint64_t patch_behind(const struct patch_plan *plan, uint64_t stub);
+static inline uint64_t patch_behind(const struct patch_plan *plan, uint64_t stub)
+{
+	return stub + plan->before + PATCH_EXIT + PATCH_SYSCALL;
+}
+
+/* The address that stands for one in the stub at `stub`, as the program knows it. */
+static inline uint64_t patch_original(const struct patch_plan *plan, uint64_t stub, uint64_t ip)
+{
+	uint64_t at = ip - stub, behind = patch_behind(plan, stub);
+
+	if (at < plan->before)
+		return (uint64_t)plan->from + at;
+	if (ip < behind || !plan->after)
+		return (uint64_t)plan->site;
+	at = ip - behind;
+	return (uint64_t)plan->site + PATCH_SYSCALL + (at < plan->after ? at : plan->after);
+}
+
+/*
+ * Where stubs are. They have no description for unwinders: whoever begins a stack takes what
+ * patch_original says instead of an address in one, since all else is as it is there. Nobody
+ * needs more, for stubs call nothing; who looks from outside finds this array by way of the
+ * carrier. A profiler that samples the three or four instructions of a stub, and a debugger that
+ * does not load copatch-gdb.py, see no callers there.
+ */
+#define PATCH_REGION  (64UL << 10) /* bytes */
+#define PATCH_REGIONS 16
+
+struct patch_region {
+	uint64_t at;             /* 0: none */
+	struct patch_plan *plan; /* of each slot; `from` is NULL when it has been forgotten */
+	uint64_t used;
+};
 
 /* patch_vector.c: `fatal` is libc's __libc_fatal. */
 bool patch_vectors_dead(const struct patch_function *fn, const uint8_t *site, const uint8_t *fatal);

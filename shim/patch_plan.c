@@ -4,14 +4,10 @@
 
 #include "patch.h"
 
-/* Past the moved bytes: lea site+2(%rip),%rcx; jmp *%gs:CA_SIDE. */
-#define LEA  7
-#define EXIT (LEA + 8)
-#define ROOM (PATCH_SLOT - EXIT)
+#define LEA  7 /* bytes, of PATCH_EXIT */
+#define ROOM (PATCH_SLOT - PATCH_EXIT)
 /* More than this would take the carrier for too long, see branches_to. */
 #define TEXT_MAX (32UL << 20)
-
-#define SYSCALL 2 /* bytes */
 
 static void note_disp(struct patch_plan *plan, const uint8_t *at, const struct insn *in)
 {
@@ -100,12 +96,12 @@ static bool jumps_indirectly(const struct patch_function *fn)
 static bool plan_after(const struct patch_function *fn, const uint8_t *site,
 		       struct patch_plan *plan)
 {
-	const uint8_t *next = site + SYSCALL;
+	const uint8_t *next = site + PATCH_SYSCALL;
 	struct insn in;
 
 	if (site < fn->begin || next >= fn->end || !decode(next, fn->end, &in) || !in.movable ||
-	    SYSCALL + in.length < PATCH_JUMP ||
-	    EXIT + SYSCALL + in.length + PATCH_JUMP > PATCH_SLOT)
+	    PATCH_SYSCALL + in.length < PATCH_JUMP ||
+	    PATCH_EXIT + PATCH_SYSCALL + in.length + PATCH_JUMP > PATCH_SLOT)
 		return false;
 	if (fn->text_end - fn->text_begin > (long)TEXT_MAX || jumps_indirectly(fn) ||
 	    branches_to(fn, next))
@@ -151,18 +147,13 @@ static bool fix_disps(const struct patch_plan *plan, const uint8_t *from, uint8_
 	return true;
 }
 
-uint64_t patch_behind(const struct patch_plan *plan, uint64_t stub)
-{
-	return stub + plan->before + EXIT + SYSCALL;
-}
-
 bool patch_emit(const struct patch_plan *plan, uint64_t stub, uint8_t out[PATCH_SLOT],
 		uint8_t jump[PATCH_JUMP])
 {
 	const uint8_t jmp_gs[] = {
 		0x65, 0xff, 0x24, 0x25, plan->vectors_dead ? CA_SIDE_DEAD : CA_SIDE, 0, 0, 0,
 	};
-	const uint8_t *next = plan->site + SYSCALL;
+	const uint8_t *next = plan->site + PATCH_SYSCALL;
 	uint64_t resume = plan->after ? patch_behind(plan, stub) : (uint64_t)next;
 	uint8_t *o = out;
 	bool ok;
@@ -179,29 +170,17 @@ bool patch_emit(const struct patch_plan *plan, uint64_t stub, uint8_t out[PATCH_
 	o[2] = 0x0d;
 	ok = ok && put_rel(o + 3, stub + (uint64_t)(o - out) + LEA, resume);
 	memcpy(o + LEA, jmp_gs, sizeof(jmp_gs));
-	o += EXIT;
+	o += PATCH_EXIT;
 	if (!plan->after)
 		return ok;
 	/*
 	 * The instruction itself, in front of the place to go on from, as everywhere: who makes the
 	 * call again goes back by two bytes.
 	 */
-	memcpy(o, plan->site, (size_t)SYSCALL + plan->after);
-	o += SYSCALL;
+	memcpy(o, plan->site, (size_t)PATCH_SYSCALL + plan->after);
+	o += PATCH_SYSCALL;
 	ok = ok && fix_disps(plan, next, o, resume);
 	o += plan->after;
 	*o++ = 0xe9;
 	return ok && put_rel(o, stub + (uint64_t)(o - out) + 4, (uint64_t)next + plan->after);
-}
-
-uint64_t patch_original(const struct patch_plan *plan, uint64_t stub, uint64_t ip)
-{
-	uint64_t at = ip - stub, behind = patch_behind(plan, stub);
-
-	if (at < plan->before)
-		return (uint64_t)plan->from + at;
-	if (ip < behind || !plan->after)
-		return (uint64_t)plan->site;
-	at = ip - behind;
-	return (uint64_t)plan->site + SYSCALL + (at < plan->after ? at : plan->after);
 }

@@ -7,6 +7,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/stamp.h"
+#include "patch.h"
 #include "thread.h"
 
 #define AT(type, member)                                            \
@@ -16,6 +17,11 @@
 
 _Static_assert(TIMER_CLOCKS == REGISTRY_CLOCKS, "registry.h");
 _Static_assert(offsetof(struct thread, co) == 0, "one offset serves both");
+_Static_assert(sizeof(struct patch_region) == 24 && sizeof(struct patch_plan) == 32 &&
+		       offsetof(struct patch_plan, site) == 8 &&
+		       offsetof(struct patch_plan, before) == 16 &&
+		       offsetof(struct patch_plan, after) == 17,
+	       "copatch-gdb.py");
 
 extern struct copatch_registry copatch_registry __attribute__((visibility("default")));
 
@@ -65,6 +71,7 @@ struct copatch_registry copatch_registry = {
 			[REG_CALL_ARG] = AT(struct thread, call.arg),
 			[REG_CALL_JOB] = AT(struct thread, call.job),
 			[REG_SIGWAIT] = AT(struct thread, call.sigwait),
+			[REG_STUBS] = AT(struct carrier, stubs),
 		},
 };
 

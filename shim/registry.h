@@ -58,6 +58,8 @@ enum registry_field {
 	REG_CALL_ARG,  /* and its six arguments */
 	REG_CALL_JOB,  /* not 0: a helper makes it */
 	REG_SIGWAIT,   /* set of signals */
+	/* in the carrier again */
+	REG_STUBS, /* address of an array of struct patch_region, see patch.h; 0 none */
 	REG_FIELDS,
 };
 

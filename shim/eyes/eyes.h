@@ -141,6 +141,10 @@ unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes
 		   unsigned room);
 void frame_of_address(uint64_t at, struct eyes_frame *frame);
 
+/* stubs.c */
+/* Where a thread is in the program that stands at `ip`, in a stub or not. */
+uint64_t stubs_original(struct eyes_process *p, uint64_t ip);
+
 /* callsite.c */
 /* The address that was called where a call returns to `back`; 0: it cannot be told. */
 uint64_t callsite_target(struct eyes_process *p, uint64_t back);

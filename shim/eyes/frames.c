@@ -17,7 +17,8 @@ static const Dwfl_Callbacks callbacks = {
 static struct {
 	Dwfl *dwfl;
 	struct eyes_process *process;
-	const struct co_regs *regs; /* of the coroutine that is looked at */
+	const struct co_regs *regs; /* of the coroutine that is looked at, */
+	uint64_t ip;                /* but this where it is in a stub */
 	bool live;
 	uint64_t page_at; /* a page of its stack, since they are read word by word */
 	unsigned char page[PAGE];
@@ -81,7 +82,7 @@ static bool set_registers(Dwfl_Thread *thread, void *arg)
 	const struct co_regs *r = now.regs;
 	Dwarf_Word regs[17] = {
 		r->ax, r->dx,  r->cx,  r->bx,  r->si,  r->di,  r->bp,  r->sp, r->r8,
-		r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->ip,
+		r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, now.ip,
 	};
 
 	(void)arg;
@@ -225,6 +226,13 @@ static void name_by_callers(struct eyes_process *p, struct eyes_frame *frame, un
 	}
 }
 
+static void walk(const struct co_regs *regs, struct walk *w)
+{
+	now.regs = regs;
+	now.ip = stubs_original(now.process, regs->ip);
+	dwfl_getthread_frames(now.dwfl, now.process->pid, on_frame, w);
+}
+
 unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes_frame *frame,
 		   unsigned room)
 {
@@ -234,15 +242,13 @@ unsigned frames_of(struct eyes_process *p, const struct eyes_co *co, struct eyes
 	if (!now.dwfl || (co->state == EYES_RUNNING && !now.live))
 		return 0;
 	now.process = p;
-	now.regs = now.live ? &p->live_regs : &co->regs;
 	now.page_at = 1;
-	dwfl_getthread_frames(now.dwfl, p->pid, on_frame, &w);
+	walk(now.live ? &p->live_regs : &co->regs, &w);
 	/* On copatch's own stack, where some ways in are not described: its own is the next one. */
 	if (now.live && w.count && w.frame[w.count - 1].file &&
 	    !strncmp(w.frame[w.count - 1].file, "libcopatch.so", 13)) {
-		now.regs = &p->entry_regs;
 		now.live = false;
-		dwfl_getthread_frames(now.dwfl, p->pid, on_frame, &w);
+		walk(&p->entry_regs, &w);
 	}
 	name_by_callers(p, frame, w.count);
 	return w.count;

@@ -38,7 +38,7 @@ static const struct registry_where *where(const struct copatch_registry *reg, en
 /* What object a field is in: how far it may reach. */
 static uint32_t room_of(const struct copatch_registry *reg, int f)
 {
-	if (f <= REG_TIMERS)
+	if (f <= REG_TIMERS || f == REG_STUBS)
 		return reg->carrier_size;
 	if (f <= REG_TIMER_HEAP)
 		return where(reg, REG_TIMER_HEAP)->size;

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from harness import BUILD, LIBRARY, Skip, case, check, running, target
 from looks import THREADS, states
@@ -186,6 +187,33 @@ def gdb_core_of_a_deadlock():
         check("deadlock_look" not in out and
               re.search(r"pthread_mutex_lock.*\n#.* main \(", out) and
               re.search(r"pthread_mutex_lock.*\n#.* other \(", out), out)
+
+
+@case
+def gdb_stub():
+    """Where the side door leads: a coroutine that waits, one that is there."""
+    waits = re.compile(r"pthread_barrier_wait.*\n#.* meets \(.*\n"
+                       r"#.* waits \(")
+    with core_folder() as (folder, how):
+        with running(target("barrier"), **how) as program:
+            waiter = program.line("ready")[1]
+            out = gdb("-p", str(program.pid), *commands(
+                f"coroutine {waiter} bt", "echo ----\\n",
+                "python stubs = Registry().regions[0][0]",
+                "python [gdb.Breakpoint(f'*{stubs + slot * SLOT:#x}')"
+                " for slot in range(Registry().regions[0][2])]",
+                "continue", "x/i $pc", "bt"))
+            parked, running_there = out.split("----\n")
+            check(waits.search(parked), out)
+            check(re.search(r"^#0 .* in \?\? \(\)\n(#.*\n)*"
+                            r"#.*pthread_barrier_wait.*\n#.* meets \(",
+                            running_there, re.M), out)
+            time.sleep(0.1)
+            program.process.send_signal(signal.SIGABRT)
+            program.process.wait(60)
+        out = gdb(target("barrier"), core_in(folder),
+                  *commands(f"coroutine {waiter} bt"))
+        check(waits.search(out), out)
 
 
 @case

@@ -356,6 +356,18 @@ def ps_stopped():
 
 
 @case
+def ps_stub():
+    """It waits in a stub of the side door."""
+    with running(target("barrier")) as program:
+        waiter = int(program.line("ready")[1])
+        _, by_id = look(program.pid)
+        names = functions(by_id[waiter])
+        check(names[1:3] == ["meets", "waits"], names)
+        check("barrier" in names[0] and
+              by_id[waiter]["waits"]["object"] == "barrier", by_id[waiter])
+
+
+@case
 def ps_deadlock_of_some():
     """A circle among two of three threads: the others may go on."""
     with running(target("deadlock"), "idle-pause") as program:
