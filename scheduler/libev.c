@@ -72,8 +72,8 @@ static int wait(int epoll, struct epoll_event *got, int most, int ms)
 		return fail(n);
 	for (long i = 0; i < n; i++) {
 		uint64_t data = got[i].data.u64;
-		uint32_t seen = loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32),
-					      got[i].events);
+		uint32_t seen =
+			loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32), got[i].events);
 
 		if (!seen)
 			continue;

@@ -379,6 +379,8 @@ uint32_t loop_reported(int fd, uint32_t mark, uint32_t events)
 		watched |= EPOLLIN;
 	if (f->active & WAIT_WRITE)
 		watched |= EPOLLOUT;
+	if (events & (EPOLLPRI | EPOLLRDHUP))
+		events |= EPOLLIN;
 	/* libev takes an error for both, and would tell epoll anew what it is interested in. */
 	return events & (EPOLLERR | EPOLLHUP) ? watched : events & watched;
 }

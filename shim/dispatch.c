@@ -42,7 +42,7 @@ static void begin(struct thread *th)
 	/* Field by field: a string instruction takes longer to get going. */
 	th->call.job = NULL;
 	th->call.deadline = th->call.done = th->call.mask = th->call.sigwait = 0;
-	th->call.held = th->call.aux = -1;
+	th->call.held = -1;
 	th->call.clock = 0;
 	th->call.front = th->call.timed = th->call.mask_saved = th->call.begun = false;
 	th->call.kind = 0;
@@ -154,9 +154,7 @@ bool sys_finish(struct coroutine *co, long result)
 	}
 	if (th->call.held >= 0)
 		fd_close_own(th->call.held);
-	if (th->call.aux >= 0)
-		fd_close_own(th->call.aux);
-	th->call.held = th->call.aux = -1;
+	th->call.held = -1;
 	if (th->call.sigwait) {
 		uint64_t set = th->call.sigwait;
 

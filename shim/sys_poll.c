@@ -16,32 +16,11 @@
 #define NS         1000000000UL
 #define SET_FDS    65536
 #define SET_WORDS  (SET_FDS / 64)
-#define READ_SIDE  (POLLIN | POLLRDNORM | POLLRDBAND)
 #define WRITE_SIDE (POLLOUT | POLLWRNORM | POLLWRBAND)
 
 bool sys_takes_fd_set(long nr)
 {
 	return nr == __NR_poll || nr == __NR_ppoll || nr == __NR_select || nr == __NR_pselect6;
-}
-
-/*
- * libev knows readable and writable only. For the rest the call gets an epoll instance of its
- * own, which becomes readable when any of them happens.
- */
-static long wait_rare(struct thread *th, int fd, uint32_t events)
-{
-	struct epoll_event ev = {.events = events};
-
-	if (th->call.aux < 0) {
-		long aux = raw1(__NR_epoll_create1, EPOLL_CLOEXEC);
-
-		if (raw_failed(aux))
-			return aux;
-		th->call.aux = fd_move_high((int)aux);
-	}
-	if (!th->call.begun)
-		raw4(__NR_epoll_ctl, th->call.aux, EPOLL_CTL_ADD, fd, &ev);
-	return 0;
 }
 
 /*
@@ -79,20 +58,17 @@ static long wait_deep(struct thread *th)
 	return sys_by_helper(th, false);
 }
 
-/* POLLIN comes with POLLRDHUP, and libev reports an error or a hang-up as both sides. */
+/*
+ * libev knows two sides, and reports an error or a hang-up as both. All else comes as something
+ * to read; who did not ask for that looks in vain, once, and is not told of it again.
+ */
 static long wait_one(struct thread *th, int fd, unsigned events)
 {
-	short sides = (events & READ_SIDE ? WAIT_READ : 0) | (events & WRITE_SIDE ? WAIT_WRITE : 0);
+	short sides = (events & WRITE_SIDE ? WAIT_WRITE : 0);
 
-	if (try_depth(fd))
-		return -ELOOP;
-	if (events & POLLPRI || (!(events & READ_SIDE) && (events & POLLRDHUP || !sides))) {
-		long err = wait_rare(th, fd, events & (POLLPRI | POLLRDHUP));
-
-		if (err)
-			return err;
-	}
-	return sides ? wait_fd(&th->co, fd, sides) : 0;
+	if (events & ~WRITE_SIDE || !sides)
+		sides |= WAIT_READ;
+	return try_depth(fd) ? -ELOOP : wait_fd(&th->co, fd, sides);
 }
 
 /* Nothing is ready. Why the wait has ended, or BLOCKED once `arm` has seen to all descriptors. */
@@ -111,8 +87,6 @@ static long wait_ready(struct thread *th, bool for_ever, uint64_t timeout,
 	err = arm(th);
 	if (err == -ELOOP)
 		return wait_deep(th);
-	if (!err && th->call.aux >= 0)
-		err = wait_fd(&th->co, th->call.aux, WAIT_READ);
 	if (!err)
 		err = call_wait_deadline(th);
 	if (err)

@@ -37,7 +37,6 @@ struct thread {
 		uint64_t place;    /* in the file, of the `piece` bytes that a helper moves */
 		uint64_t piece;
 		int held; /* the file, when its number was closed under us; else -1 */
-		int aux;  /* a descriptor made for this call alone; else -1 */
 		int clock;
 		bool front;
 		bool timed;
