@@ -86,15 +86,15 @@ END_TEST
 
 START_TEST(join_in_time)
 {
-	struct copatch_task *task = spawned(sleeps, V(300));
 	long since = now_ms();
+	struct copatch_task *task = spawned(sleeps, V(300));
 
 	ck_assert_int_eq(copatch_join(task, 0, NULL), -ETIMEDOUT);
 	ck_assert_int_eq(copatch_join(task, 50, NULL), -ETIMEDOUT);
 	ck_assert_int_ge(now_ms() - since, 50);
 	ck_assert_int_eq(copatch_task_ended(task), 0);
 	ck_assert_int_eq(copatch_join(task, 10000, NULL), 0);
-	ck_assert_int_ge(now_ms() - since, 299);
+	ck_assert_int_ge(now_ms() - since, 300);
 	copatch_task_free(task);
 }
 END_TEST
