@@ -61,7 +61,7 @@ class Program:
         self.out += self.process.stdout.read() or b""
         self.err += self.process.stderr.read() or b""
 
-    def wait_for(self, seen, what, seconds=20):
+    def wait_for(self, seen, what, seconds=60):
         """Read on until seen() holds."""
         end = time.monotonic() + seconds
         while True:
