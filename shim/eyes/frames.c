@@ -81,7 +81,7 @@ static bool set_registers(Dwfl_Thread *thread, void *arg)
 {
 	const struct co_regs *r = now.regs;
 	Dwarf_Word regs[17] = {
-		r->ax, r->dx,  r->cx,  r->bx,  r->si,  r->di,  r->bp,  r->sp, r->r8,
+		r->ax, r->dx,  r->cx,  r->bx,  r->si,  r->di,  r->bp,  r->sp,  r->r8,
 		r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, now.ip,
 	};
 

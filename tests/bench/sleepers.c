@@ -9,8 +9,8 @@
 
 #define SAMPLES_IN_ALL 4000000
 /* So many fit into the memory of most machines only with the least of stacks. */
-#define CROWD   100000
-#define LEAST   16384
+#define CROWD 100000
+#define LEAST 16384
 
 struct sleeper {
 	pthread_t thread;

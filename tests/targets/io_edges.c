@@ -40,7 +40,9 @@ static void put_descriptor(int fd, const char *text)
 		char room[CMSG_SPACE(sizeof(int))];
 	} control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
 	struct iovec iov = {(char *)text, strlen(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
 			     .msg_controllen = sizeof(control)};
 
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
