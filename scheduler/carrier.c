@@ -11,6 +11,7 @@
 #include "watch.h"
 
 #define STACK_SIZE (256UL << 10)
+#define CACHE_LINE 64
 /* So many milliseconds those who compute wait for others who do not. */
 #define HOGS_WAIT 10
 #define SET_GS    0x1001 /* asm/prctl.h */
@@ -253,6 +254,25 @@ static void leave(struct carrier *ca)
 		sched_hooks.left(ca->current, ca->began, ca->since);
 }
 
+/*
+ * Of a thousand coroutines none is in the cache when its turn comes. So while one runs, the next
+ * one's stack is fetched, and what is known of the one after that, whose stack it tells then.
+ */
+static void fetch_ahead(const struct carrier *ca)
+{
+	const struct list *next = ca->runq.next;
+	const char *co, *stack;
+
+	if (list_empty(&ca->runq))
+		return;
+	stack = (const char *)container_of(next, struct coroutine, run)->regs.sp;
+	co = (const char *)container_of(next->next, struct coroutine, run);
+	for (size_t i = 0; i < 3 * CACHE_LINE; i += CACHE_LINE)
+		__builtin_prefetch(stack + i, 1);
+	for (size_t i = 0; i < ca->coroutines.size; i += CACHE_LINE)
+		__builtin_prefetch(co + i, 1);
+}
+
 static void run_next(struct carrier *ca)
 {
 	leave(ca);
@@ -279,6 +299,7 @@ static void run_next(struct carrier *ca)
 		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
+		fetch_ahead(ca);
 		if (co->again && !call_ends(ca, co, co->again, co->again(co))) {
 			leave(ca); /* its wait goes on: `since` stays */
 			continue;
