@@ -14,7 +14,7 @@
 
 #define V(n) ((void *)(intptr_t)(n))
 
-static atomic_int cleaned, running, most, sum;
+static atomic_int cleaned, begun, running, most, sum;
 static int ends[2];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -62,6 +62,7 @@ static void *reads(void *arg)
 	char byte;
 
 	pthread_cleanup_push(clean, V(1));
+	begun = 1;
 	ck_assert_int_eq((int)read(ends[0], &byte, 1), 1);
 	pthread_cleanup_pop(0);
 	return arg;
@@ -144,6 +145,7 @@ END_TEST
 
 static void *locks(void *arg)
 {
+	begun = 1;
 	pthread_mutex_lock(&mutex);
 	pthread_cleanup_push(clean, V(10));
 	pthread_mutex_unlock(&mutex);
@@ -154,9 +156,23 @@ static void *locks(void *arg)
 
 static void *computes(void *arg)
 {
+	begun = 1;
 	while (!cleaned)
 		;
 	return arg;
+}
+
+/* A task that has come as far as it gets by itself. */
+static struct copatch_task *begun_task(void *(*function)(void *), void *arg)
+{
+	struct copatch_task *task;
+
+	begun = 0;
+	task = spawned(function, arg);
+	while (!begun)
+		copatch_sleep(1);
+	copatch_sleep(20);
+	return task;
 }
 
 START_TEST(kill_while_blocked)
@@ -172,8 +188,7 @@ START_TEST(kill_while_blocked)
 	copatch_task_free(task);
 	cleaned = 0;
 
-	task = spawned(reads, NULL);
-	copatch_sleep(50);
+	task = begun_task(reads, NULL);
 	ck_assert_int_eq(copatch_kill(task, -1), 0);
 	ck_assert_int_eq(copatch_join(task, -1, NULL), -ECANCELED);
 	ck_assert_int_eq(cleaned, 1);
@@ -182,8 +197,7 @@ START_TEST(kill_while_blocked)
 
 	/* A mutex is no cancellation point: it ends once it has it. */
 	pthread_mutex_lock(&mutex);
-	task = spawned(locks, NULL);
-	copatch_sleep(50);
+	task = begun_task(locks, NULL);
 	ck_assert_int_eq(copatch_kill(task, 50), -ETIMEDOUT);
 	pthread_mutex_unlock(&mutex);
 	ck_assert_int_eq(copatch_join(task, -1, NULL), -ECANCELED);
@@ -191,8 +205,7 @@ START_TEST(kill_while_blocked)
 	copatch_task_free(task);
 	cleaned = 0;
 
-	task = spawned(computes, V(3));
-	copatch_sleep(20);
+	task = begun_task(computes, V(3));
 	ck_assert_int_eq(copatch_kill(task, 20), -ETIMEDOUT);
 	cleaned = 1;
 	ck_assert_int_eq(copatch_join(task, -1, &value), 0); /* it got away */
