@@ -240,6 +240,17 @@ text_tests() {
 		cc -x c - -o uring "-Wl,-rpath,$work" -L. -lrings
 	see ./uring
 	same io_uring 1 "$(fact io_uring | grep -c '^yes')"
+	# known by their names alone
+	echo 'int named(void) { return 0; }' |
+		cc -x c - -shared -fPIC -o liburing.so.2 -Wl,-soname,liburing.so.2
+	cc empty.c -o named -Wl,--no-as-needed ./liburing.so.2 "-Wl,-rpath,$work"
+	see ./named
+	same io_uring-by-its-library 1 "$(fact io_uring | grep -c '^yes')"
+	echo 'int named(void) { return 0; }' |
+		cc -x c - -shared -fPIC -o libasan.so.8 -Wl,-soname,libasan.so.8
+	cc empty.c -o checked -Wl,--no-as-needed ./libasan.so.8 "-Wl,-rpath,$work"
+	see ./checked
+	says sanitizer 0 'runs, with these limits: LeakSanitizer reports .*'
 	cc -x c - -o tracer <<-'END'
 		#include <sys/ptrace.h>
 		int main(void) { return (int)ptrace(PTRACE_DETACH, 0, 0, 0); }
