@@ -5,8 +5,7 @@
 
 /*
  * At a switch, or after so many calls, the loop is looked at, so that I/O and timers never starve;
- * but not twice in a millisecond: a look costs as much as ten switches, and shows once more what
- * those who are about to run have been woken for.
+ * but not twice in a millisecond: a look costs as much as ten switches.
  */
 #define TICKS      64
 #define LOOK_LATER 20 /* ms at most: the kernel may have stopped us in the midst of it */

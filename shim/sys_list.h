@@ -92,6 +92,7 @@ RESTART(recvmmsg)
 RESTART(sendto)
 RESTART(sendmsg)
 RESTART(sendmmsg)
+/* sys_connect.c */
 RESTART(accept)
 RESTART(accept4)
 RESTART(connect)
