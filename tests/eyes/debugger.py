@@ -138,8 +138,11 @@ def gdb_inlined():
         own, table, frames = out.split("----\n")
         around = re.findall(r"^#[01] .*?(\w+) \(", own, re.M)
         check(len(around) == 2 and around[0] == "raw6", own)
-        check(table.count("\n") == THREADS + 1 and around[1] not in table, table)
-        check(around[1] not in frames and "raw6" not in frames, around, frames)
+        # a word: libev.c's wait() is no futex_wait
+        ours = rf"\b({around[1]}|raw6)\b"
+        check(table.count("\n") == THREADS + 1, table)
+        check(not re.search(ours, table) and not re.search(ours, frames),
+              around, table, frames)
         row = [line for line in table.splitlines() if " reader " in line]
         # start_thread is named by debug information only
         check(re.search(" read < reader < (start_thread|clone3?)$", row[0]), row)
