@@ -24,6 +24,7 @@ _Static_assert(((THREADS << 22) | PID_MASK) == FUTEX_TID_MASK, "all of them fit"
 
 static uint64_t used[(KNOWN + 63) / 64];
 static unsigned last_own = THREADS - 1, last_shared, more;
+static unsigned shared_taken;
 static bool wrapped; /* of those beyond, ids may be taken already */
 
 static int number(unsigned low, unsigned n)
@@ -87,12 +88,12 @@ int tid_new(void)
 		last_own = i;
 		return id_of(i);
 	}
-	i = take(THREADS, KNOWN, last_shared < THREADS ? KNOWN - 1 : last_shared);
-	if (i < KNOWN) {
-		last_shared = i;
-		return id_of(i);
-	}
-	return one_more();
+	/* A crowd is not to look at all of them for each new thread. */
+	if (shared_taken == KNOWN - THREADS)
+		return one_more();
+	shared_taken++;
+	last_shared = take(THREADS, KNOWN, last_shared < THREADS ? KNOWN - 1 : last_shared);
+	return id_of(last_shared);
 }
 
 void tid_free(int tid)
@@ -105,15 +106,17 @@ void tid_free(int tid)
 		i = n;
 	else
 		i = THREADS + (low - high_pid(0)) % HIGH_PIDS * THREADS + n;
-	if (i < KNOWN && id_of(i) == tid)
-		used[i / 64] &= ~(1UL << (i & 63));
+	if (i >= KNOWN || id_of(i) != tid)
+		return;
+	used[i / 64] &= ~(1UL << (i & 63));
+	shared_taken -= i >= THREADS;
 }
 
 void tid_after_fork(void)
 {
 	memset(used, 0, sizeof(used));
 	last_own = THREADS - 1;
-	last_shared = more = 0;
+	last_shared = shared_taken = more = 0;
 	wrapped = false;
 }
 

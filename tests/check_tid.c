@@ -92,6 +92,29 @@ START_TEST(not_at_once)
 }
 END_TEST
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* After a crowd, ids come from those that other processes do not use, as before it. */
+START_TEST(after_a_crowd)
+{
+	static int tid[17000], again[16575];
+	const int known = sizeof(again) / sizeof(*again);
+
+	for (int i = 0; i < 17000; i++)
+		tid[i] = fresh();
+	for (int i = 0; i < 17000; i++)
+		give_back(tid[i]);
+	for (int i = 0; i < known; i++)
+		again[i] = fresh();
+	qsort(tid, known, sizeof(*tid), by_value);
+	qsort(again, known, sizeof(*again), by_value);
+	ck_assert(!memcmp(tid, again, sizeof(again)));
+}
+END_TEST
+
 START_TEST(random_course)
 {
 	static int held[40000];
@@ -129,6 +152,7 @@ int main(void)
 	tcase_add_test(tests, among_processes);
 	tcase_add_test(tests, free_and_reuse);
 	tcase_add_test(tests, not_at_once);
+	tcase_add_test(tests, after_a_crowd);
 	tcase_add_test(tests, random_course);
 	tcase_add_test(tests, process_of);
 	return unit_end();
