@@ -26,6 +26,7 @@ enum stack_state {
 	USED,
 	ODD,  /* in use, and unlike the others: its protection is the kernel's business */
 	WARM, /* freed, its touched pages are still there */
+	LEFT, /* freed, its touched pages go back with its neighbours' */
 	COLD, /* freed, and as if fresh */
 	GONE, /* not ours any more */
 };
@@ -52,7 +53,9 @@ struct class
 	uint64_t size; /* 0: unused */
 	uint64_t caller;
 	struct list open;
-	struct region *spare; /* was all free when it was last looked at */
+	struct region *spare;      /* was all free when it was last looked at */
+	struct region *leaving;    /* where stacks are LEFT, NULL nowhere: */
+	uint32_t left, left_count; /* the first, and how many */
 	uint32_t total, warm_count;
 	uint64_t *warm;
 };

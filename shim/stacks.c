@@ -19,12 +19,16 @@
 #define BARE  32 /* pages */
 #define TOP   2  /* pages at the upper end: TLS, struct pthread, the first frames */
 
+#define TOGETHER 32 /* stacks that are given back by one call */
+
 static uint64_t last_mapped, last_caller;
 
 static long advise(uint64_t at, uint64_t size, int advice)
 {
 	return size ? raw3(__NR_madvise, at, size, advice) : 0;
 }
+
+static void give_back(struct class *c);
 
 /* The stack in use that `at` is in, NULL none; *base is its lower end. */
 static struct stack *find(uint64_t at, struct region **r, uint64_t *base)
@@ -89,6 +93,7 @@ static struct stack *pop(struct region *r)
 
 static uint64_t take(struct class *c)
 {
+	give_back(c);
 	for (;;) {
 		struct region *r;
 		struct stack *s;
@@ -194,31 +199,79 @@ static bool empty(const struct region *r, struct stack *s, uint64_t keep)
 	return s->state != ODD && !advise(low, high - low, MADV_DONTNEED);
 }
 
+static void make_cold(struct region *r, struct stack *s)
+{
+	if (list_empty(&r->open))
+		list_add_tail(&r->class->open, &r->open);
+	s->state = COLD;
+	s->next = r->cold;
+	r->cold = (uint32_t)(s - r->stack) + 1;
+}
+
+/* A call and a flush of the TLB cost more than the few pages of one: so they go together. */
+static void give_back(struct class *c)
+{
+	struct region *r = c->leaving;
+	bool done;
+
+	if (!r)
+		return;
+	c->leaving = NULL;
+	/* Marks of guards outlast it. */
+	done = !advise(stack_address(r, &r->stack[c->left]), c->left_count * c->size,
+		       MADV_DONTNEED);
+	for (uint32_t i = c->left; i < c->left + c->left_count; i++) {
+		if (done || renew(r, &r->stack[i]))
+			make_cold(r, &r->stack[i]);
+		else
+			r->stack[i].state = GONE;
+	}
+	region_leave(r, c->left_count);
+}
+
+static void leave(struct region *r, struct stack *s)
+{
+	struct class *c = r->class;
+	uint32_t i = (uint32_t)(s - r->stack);
+
+	if (c->leaving != r || (i + 1 != c->left && i != c->left + c->left_count)) {
+		give_back(c);
+		c->leaving = r;
+		c->left = i;
+		c->left_count = 0;
+	}
+	s->state = LEFT;
+	c->left -= i < c->left;
+	if (++c->left_count == TOGETHER)
+		give_back(c);
+}
+
 bool stacks_unmap(uint64_t at, uint64_t size)
 {
 	struct region *r;
 	uint64_t base;
 	struct stack *s = regions ? find(at, &r, &base) : NULL;
 	struct class *c;
+	bool little;
 
 	if (!s || at != base || size != r->class->size || regions_off)
 		return false;
 	c = r->class;
-	if (s->ended && s->state == USED && c->warm_count < KEPT &&
-	    (s->dirty <= BARE || empty(r, s, TOP))) {
-		if (s->dirty > BARE)
+	little = s->ended && s->state == USED && s->dirty <= BARE;
+	if (s->ended && s->state == USED && c->warm_count < KEPT && (little || empty(r, s, TOP))) {
+		if (!little)
 			s->dirty = TOP;
 		s->state = WARM;
 		c->warm[c->warm_count++] = at;
 		return true;
 	}
+	if (little) {
+		leave(r, s);
+		return true;
+	}
 	if (!empty(r, s, 0) && !renew(r, s))
 		return false;
-	if (list_empty(&r->open))
-		list_add_tail(&c->open, &r->open);
-	s->state = COLD;
-	s->next = r->cold;
-	r->cold = (uint32_t)(s - r->stack) + 1;
+	make_cold(r, s);
 	region_leave(r, 1);
 	return true;
 }
@@ -270,6 +323,20 @@ int stacks_protect(uint64_t at, uint64_t size, int prot)
 	return 1;
 }
 
+/* What lies there will not be for us to change. */
+static void give_back_in(uint64_t at, uint64_t size)
+{
+	unsigned i = region_after(at);
+
+	while (i < regions && region[i]->base < at + size) {
+		struct region *r = region[i];
+
+		if (r->class->leaving == r)
+			give_back(r->class);
+		i += i < regions && region[i] == r; /* it may be gone with its last stack */
+	}
+}
+
 static struct stack *first_in(const struct region *r, uint64_t at)
 {
 	return &r->stack[at > r->base ? (at - r->base) / r->class->size : 0];
@@ -277,6 +344,7 @@ static struct stack *first_in(const struct region *r, uint64_t at)
 
 void stacks_disturb(uint64_t at, uint64_t size)
 {
+	give_back_in(at, size);
 	for (unsigned i = region_after(at); i < regions && region[i]->base < at + size; i++) {
 		struct region *r = region[i];
 
@@ -312,11 +380,12 @@ void stacks_stop(void)
 		struct region *r = region[i];
 		uint32_t freed = 0;
 
+		r->class->leaving = NULL;
 		for (struct stack *s = r->stack; s < r->stack + r->count; s++) {
 			if (stack_in_use(s) || s->state == GONE)
 				continue;
 			raw2(__NR_munmap, stack_address(r, s), r->class->size);
-			freed += s->state == WARM;
+			freed += s->state == WARM || s->state == LEFT;
 			s->state = GONE;
 		}
 		region_leave(r, freed);

@@ -166,6 +166,78 @@ START_TEST(given_back)
 }
 END_TEST
 
+#define CROWD 2000
+
+static uint64_t crowd[CROWD];
+
+/* In an order: upwards, downwards, by pairs the wrong way round, by leaps. */
+static uint64_t nth(int order, int i)
+{
+	return crowd[order == 0   ? i
+		     : order == 1 ? CROWD - 1 - i
+		     : order == 2 ? i ^ 1
+				  : i * 7 % CROWD];
+}
+
+static void crowd_comes(void)
+{
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = stack(SIZE, PAGE, 1);
+}
+
+static void crowd_goes(int order)
+{
+	for (int i = 0; i < CROWD; i++) {
+		uint64_t at = nth(order, i);
+
+		*(char *)(at + PAGE) = 1;
+		live(at, SIZE, 100);
+		drop(at, SIZE);
+	}
+}
+
+/* Beyond those that are kept, neighbours are given back together, whatever the order. */
+START_TEST(given_back_together)
+{
+	uint64_t before = resident();
+
+	for (int order = 0; order < 4; order++) {
+		unsigned clean = 0;
+
+		crowd_comes();
+		for (int i = 0; i < CROWD; i++) {
+			ck_assert(!accessible(crowd[i]));
+			ck_assert(zeroed(crowd[i] + SIZE - 2 * PAGE, 2 * PAGE));
+			clean += zeroed(crowd[i] + PAGE, PAGE);
+		}
+		ck_assert_uint_ge(clean, CROWD - KEPT);
+		crowd_goes(order);
+		ck_assert_uint_lt(resident(), before + (KEPT + 100) * 3 * PAGE);
+	}
+}
+END_TEST
+
+/* Somebody unmaps what is not his, and maps something there: it is left alone. */
+START_TEST(given_back_without_holes)
+{
+	uint64_t at, *mine;
+
+	crowd_comes();
+	at = nth(0, CROWD - 5);
+	crowd_goes(0);
+	drop(at, SIZE);
+	mine = mmap((void *)at, SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ck_assert_ptr_eq(mine, (void *)at);
+	*mine = 4711;
+	for (int order = 0; order < 4; order++) {
+		crowd_comes();
+		crowd_goes(order);
+	}
+	ck_assert_uint_eq(*mine, 4711);
+}
+END_TEST
+
 /* No thread ended there: who knows what they touched. */
 START_TEST(given_back_unknown)
 {
@@ -305,6 +377,18 @@ START_TEST(stopped)
 }
 END_TEST
 
+/* Also what was on its way: mlockall(2) is to find nothing that could not be locked. */
+START_TEST(stopped_on_the_way)
+{
+	crowd_comes();
+	crowd_goes(0);
+	stacks_stop();
+	for (int i = 0; i < CROWD; i++)
+		ck_assert(!mapped(crowd[i]));
+	ck_assert_uint_eq(regions, 0);
+}
+END_TEST
+
 START_TEST(limits)
 {
 	struct rlimit limit = {1UL << 34, 1UL << 34};
@@ -382,6 +466,8 @@ int main(void)
 	tcase_add_test(tests, guards);
 	tcase_add_test(tests, neighbours);
 	tcase_add_test(tests, given_back);
+	tcase_add_test(tests, given_back_together);
+	tcase_add_test(tests, given_back_without_holes);
 	tcase_add_test(tests, given_back_unknown);
 	tcase_add_test(tests, short_lives);
 	tcase_add_test(tests, bare);
@@ -390,6 +476,7 @@ int main(void)
 	tcase_add_test(tests, in_pieces);
 	tcase_add_test(tests, piecemeal);
 	tcase_add_test(tests, stopped);
+	tcase_add_test(tests, stopped_on_the_way);
 	tcase_add_test(tests, limits);
 	tcase_add_test(tests, refused);
 	tcase_add_test(tests, random_operations);
