@@ -11,7 +11,6 @@
 #include "watch.h"
 
 #define STACK_SIZE (256UL << 10)
-#define CACHE_LINE 64
 /* So many milliseconds those who compute wait for others who do not. */
 #define HOGS_WAIT 10
 #define SET_GS    0x1001 /* asm/prctl.h */
@@ -50,7 +49,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->wrfsbase = wrfsbase;
 	stamp_init();
 	ca->since = ca->began = stamp_now();
-	slab_init(&ca->coroutines, object_size);
+	slab_init(&ca->coroutines, (object_size + CACHE_LINE - 1) & ~(CACHE_LINE - 1UL));
 	vector_init(ca);
 	list_init(&ca->runq);
 	list_init(&ca->hogs);

@@ -11,6 +11,7 @@
 #include "vector.h"
 
 #define TIMER_CLOCKS 3
+#define CACHE_LINE   64
 
 struct timer_entry {
 	uint64_t deadline; /* nanoseconds */
@@ -141,7 +142,8 @@ void loop_run(struct carrier *ca, bool wait);
 /* Calls `fn` in the loop whenever `fd`, one of our own, is readable. */
 struct loop_fd *loop_watch(struct carrier *ca, int fd, void (*fn)(void *), void *arg)
 	__attribute__((warn_unused_result));
-/* Moves a descriptor of ours out of the program's way, to a high number. */
+
+/* high.c: moves a descriptor of ours out of the program's way, to a high number. */
 int fd_move_high(int fd) __attribute__((warn_unused_result));
 
 /* timer.c */

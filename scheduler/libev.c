@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "raw.h"
 
@@ -60,33 +61,36 @@ static int control(int epoll, int op, int fd, struct epoll_event *event)
 }
 
 /*
- * libev serves last what it was told first: turned round, first come is first served. An event of
- * a file that is known by another number is left out; libev would make a new epoll instance.
+ * What is reported is served here, in epoll's order: libev would only hand it on. It gets to know
+ * of descriptors that it is to take out. It has no timers, so a wait is one without an end, and
+ * the kernel need not set its own for it.
  */
 static int wait(int epoll, struct epoll_event *got, int most, int ms)
 {
-	long n = raw4(__NR_epoll_wait, epoll, got, most, ms);
+	long n = raw4(__NR_epoll_wait, epoll, got, most, ms ? -1 : 0);
 	int kept = 0;
 
 	if (raw_failed(n))
 		return fail(n);
 	for (long i = 0; i < n; i++) {
 		uint64_t data = got[i].data.u64;
-		uint32_t seen =
-			loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32), got[i].events);
 
-		if (!seen)
-			continue;
-		got[kept] = got[i];
-		got[kept++].events = seen;
-	}
-	for (int i = 0, k = kept - 1; i < k; i++, k--) {
-		struct epoll_event swap = got[i];
-
-		got[i] = got[k];
-		got[k] = swap;
+		if (i + 2 < n)
+			loop_fetch((int)(uint32_t)got[i + 2].data.u64);
+		if (i + 1 < n)
+			loop_fetch_waiter((int)(uint32_t)got[i + 1].data.u64);
+		if (!loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32), got[i].events))
+			got[kept++] = got[i];
 	}
 	return kept;
+}
+
+/* Twice a look libev asks what time it is, and has no use for it. */
+static int stopped_clock(clockid_t clock, struct timespec *now)
+{
+	(void)clock;
+	*now = (struct timespec){1, 0};
+	return 0;
 }
 
 /* Where the object calls `name` by, of its relocations at `rela`. */
@@ -165,7 +169,10 @@ static int hook(void *lib)
 
 	if (dlinfo(lib, RTLD_DI_LINKMAP, &map))
 		return -ELIBBAD;
-	err = replace(map, "epoll_ctl", (void *)control);
+	/* Some call it in another way: no harm. */
+	err = replace(map, "clock_gettime", (void *)stopped_clock);
+	if (!err || err == -ELIBBAD)
+		err = replace(map, "epoll_ctl", (void *)control);
 	return err ? err : replace(map, "epoll_wait", (void *)wait);
 }
 

@@ -26,9 +26,15 @@ bool loop_is_registered(int fd);
 void loop_registered(int fd, uint32_t mark);
 void loop_not_open(int fd);
 /*
- * `events` were reported under that mark. What libev is to know of them; 0 where they are of a
- * file that the number does not name any more.
+ * Of a thousand descriptors none is in the cache when it is reported. So while one is served, what
+ * is known of another is fetched; and of who waits for it, once that is there.
  */
-uint32_t loop_reported(int fd, uint32_t mark, uint32_t events);
+void loop_fetch(int fd);
+void loop_fetch_waiter(int fd);
+/*
+ * `events` were reported under that mark: wakes who waits for them. False: the descriptor is not
+ * watched any more, and libev is to take it out.
+ */
+bool loop_reported(int fd, uint32_t mark, uint32_t events);
 
 #endif

@@ -4,11 +4,9 @@
  * noted; libev hears of the difference. A coroutine that waits, is woken and waits again in between
  * costs no call.
  */
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 
 #include "carrier.h"
 #include "check.h"
@@ -21,12 +19,6 @@
 #define TOP        (1 << 20) /* covers every number up to 2^30, the kernel's limit */
 
 /*
- * Numbers for our own descriptors: out of the way of what a program opens first, and not so high
- * that libev's table, which has a place for each number below, takes megabytes.
- */
-#define HIGH 900
-
-/*
  * Who was woken for a descriptor and has not run yet does not wait for it: what a look reports
  * then means nothing. It does so when nobody is left to run, or when it goes on like that.
  */
@@ -36,23 +28,27 @@
 #define FINAL (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
 struct loop_fd {
-	struct ev_io io;
+	/* What a wait and a report touch, in one line of the cache. */
 	struct list waiters;
-	struct loop_fd *dirty_next;
 	void (*fn)(void *); /* one of our own descriptors: called instead of waking */
 	void *arg;
 	uint32_t generation; /* of the loop that `active` speaks of */
-	uint8_t active;      /* wait_events that libev watches for */
-	bool fresh;          /* the number names another file than the one that libev knows */
-	bool again; /* it is to be reported even if nothing has changed since the last time */
-	bool dirty;
-	uint8_t unwanted;    /* looks in a row that reported something that nobody waits for */
-	bool known;          /* to epoll, watched or not: libev never takes one out */
-	bool claimed;        /* see fd_claim */
-	bool quiet;          /* see fd_set_quiet */
-	bool final;          /* more than data was reported: its end, an error, urgent data */
 	uint32_t registered; /* libev's mark in the events of the file that it has told epoll of */
-};
+	uint8_t active;      /* wait_events that libev watches for */
+	uint8_t unwanted;    /* looks in a row that reported something that nobody waits for */
+	bool fresh;          /* the number names another file than the one that libev knows */
+	bool again;   /* it is to be reported even if nothing has changed since the last time */
+	bool quiet;   /* see fd_set_quiet */
+	bool final;   /* more than data was reported: its end, an error, urgent data */
+	bool known;   /* to epoll, watched or not: libev never takes one out */
+	bool claimed; /* see fd_claim */
+	bool dirty;
+	struct loop_fd *dirty_next;
+	struct ev_io io;
+} __attribute__((aligned(CACHE_LINE)));
+
+_Static_assert((int)WAIT_READ == (int)EV_READ && (int)WAIT_WRITE == (int)EV_WRITE,
+	       "libev's are taken for ours");
 
 static struct loop_fd **table;
 static struct slab fd_slab; /* of chunks */
@@ -75,53 +71,44 @@ int loop_init(struct carrier *ca)
 	return 0;
 }
 
-long fd_copy_high(int fd)
+/* Never used, or last used before a fork: this loop has not heard of it. */
+static __attribute__((noinline, cold)) void renew(struct loop_fd *f)
 {
-	struct rlimit lim = {HIGH, HIGH};
-
-	raw2(__NR_getrlimit, RLIMIT_NOFILE, &lim);
-	return raw3(__NR_fcntl, fd, F_DUPFD_CLOEXEC,
-		    lim.rlim_cur / 2 < HIGH ? lim.rlim_cur / 2 : HIGH);
+	f->generation = generation;
+	f->active = 0;
+	f->fresh = true;
+	f->again = f->dirty = false;
+	f->known = f->claimed = f->quiet = f->final = false;
+	f->registered = 0;
+	f->fn = NULL;
+	list_init(&f->waiters);
 }
 
-int fd_move_high(int fd)
+static __attribute__((noinline, cold)) struct loop_fd *make_chunk(int fd)
 {
-	long high;
+	struct loop_fd *chunk = slab_alloc(&fd_slab);
 
-	if (fd < 0)
-		return fd;
-	high = fd_copy_high(fd);
-	if (raw_failed(high))
-		return fd;
-	raw1(__NR_close, fd);
-	return (int)high;
+	table[fd >> CHUNK_BITS] = chunk;
+	if (chunk && (unsigned)fd >= table_end)
+		table_end = ((unsigned)fd | (CHUNK - 1)) + 1;
+	return chunk;
 }
 
-static struct loop_fd *get(int fd, bool make)
+/* NULL: no such number, or nothing is known of it and `make` is not set. */
+static inline struct loop_fd *get(int fd, bool make)
 {
-	struct loop_fd **chunk, *f;
+	struct loop_fd *f;
 
 	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
 		return NULL;
-	chunk = &table[fd >> CHUNK_BITS];
-	if (!*chunk && make)
-		*chunk = slab_alloc(&fd_slab);
-	if (!*chunk)
+	f = table[fd >> CHUNK_BITS];
+	if (!f && make)
+		f = make_chunk(fd);
+	if (!f)
 		return NULL;
-	if ((unsigned)fd >= table_end)
-		table_end = ((unsigned)fd | (CHUNK - 1)) + 1;
-	f = *chunk + (fd & (CHUNK - 1));
-	if (f->generation != generation) {
-		/* Never used, or last used before a fork: this loop has not heard of it. */
-		f->generation = generation;
-		f->active = 0;
-		f->fresh = true;
-		f->again = f->dirty = false;
-		f->known = f->claimed = f->quiet = f->final = false;
-		f->registered = 0;
-		f->fn = NULL;
-		list_init(&f->waiters);
-	}
+	f += fd & (CHUNK - 1);
+	if (f->generation != generation)
+		renew(f);
 	return f;
 }
 
@@ -134,21 +121,16 @@ static void mark_dirty(struct carrier *ca, struct loop_fd *f)
 	ca->dirty = f;
 }
 
-static int ev_of(int wait_events)
-{
-	return (wait_events & WAIT_READ ? EV_READ : 0) | (wait_events & WAIT_WRITE ? EV_WRITE : 0);
-}
-
-/* Wakes who waits for any of `revents`, libev's. What somebody waited for. */
-static int wake_ready(struct loop_fd *f, int revents)
+/* Wakes who waits for any of `ready`; EV_ERROR is for all. What somebody waited for. */
+static int wake_ready(struct loop_fd *f, int ready)
 {
 	int wanted = 0;
 
 	list_for_each_safe (l, tmp, &f->waiters) {
 		struct fd_wait *w = container_of(l, struct fd_wait, link);
 
-		wanted |= ev_of(w->events);
-		if (!(revents & (ev_of(w->events) | EV_ERROR)))
+		wanted |= w->events;
+		if (!(ready & (w->events | EV_ERROR)))
 			continue;
 		/* Takes down all waits of this coroutine, the next entry perhaps among them. */
 		while (tmp != &f->waiters && container_of(tmp, struct fd_wait, link)->co == w->co)
@@ -158,30 +140,36 @@ static int wake_ready(struct loop_fd *f, int revents)
 	return wanted;
 }
 
-static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+static void on_ready(struct loop_fd *f, int ready)
 {
-	struct loop_fd *f = container_of(io, struct loop_fd, io);
-	int unwanted = revents & (EV_READ | EV_WRITE);
+	int unwanted = ready & (WAIT_READ | WAIT_WRITE);
 
-	(void)loop;
 	if (f->fn) {
 		f->fn(f->arg);
 		return;
 	}
-	if (revents & EV_READ)
+	if (ready & WAIT_READ)
 		f->quiet = false;
-	unwanted &= ~wake_ready(f, revents);
-	if (revents & EV_ERROR) {
-		/* libev could not watch it and has stopped; whoever waits finds out by trying. */
-		f->active = 0;
-		f->fresh = true;
-	}
+	unwanted &= ~wake_ready(f, ready);
 	if (!unwanted)
 		f->unwanted = 0;
 	else if (f->unwanted < UNWANTED)
 		f->unwanted += this_carrier()->idle ? UNWANTED : 1;
 	if (f->unwanted >= UNWANTED || f->fresh)
 		mark_dirty(this_carrier(), f);
+}
+
+/* From libev itself: it could not watch it and has stopped; whoever waits finds out by trying. */
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct loop_fd *f = container_of(io, struct loop_fd, io);
+
+	(void)loop;
+	if (revents & EV_ERROR) {
+		f->active = 0;
+		f->fresh = true;
+	}
+	on_ready(f, revents);
 }
 
 int wait_fd(struct coroutine *co, int fd, short events)
@@ -250,7 +238,7 @@ void fd_wake_ready(int fd, short events)
 	struct loop_fd *f = get(fd, false);
 
 	if (f)
-		wake_ready(f, ev_of(events));
+		wake_ready(f, events);
 }
 
 unsigned fd_table_end(void)
@@ -329,7 +317,7 @@ static void flush(struct carrier *ca)
 		 * before, which it needs only where something has changed.
 		 */
 		ev_init(&f->io, on_io);
-		ev_io_set(&f->io, f->io.fd, ev_of(watch));
+		ev_io_set(&f->io, f->io.fd, watch);
 		ev.io_start(ca->loop, &f->io);
 		f->fresh = false;
 		f->known = true;
@@ -365,24 +353,45 @@ void loop_not_open(int fd)
 	carrier_kick(); /* libev may be about to wait */
 }
 
-uint32_t loop_reported(int fd, uint32_t mark, uint32_t events)
+void loop_fetch(int fd)
+{
+	if (fd >= 0 && fd >> CHUNK_BITS < TOP && table[fd >> CHUNK_BITS])
+		__builtin_prefetch(table[fd >> CHUNK_BITS] + (fd & (CHUNK - 1)), 1);
+}
+
+void loop_fetch_waiter(int fd)
+{
+	const struct loop_fd *f = get(fd, false);
+	const char *co;
+
+	if (!f || list_empty(&f->waiters))
+		return;
+	/* One that waits for several has the others elsewhere: then this fetches something else. */
+	co = (const char *)container_of(f->waiters.next, struct coroutine, fd.link);
+	for (size_t at = offsetof(struct coroutine, again);
+	     at < offsetof(struct coroutine, switches); at += CACHE_LINE)
+		__builtin_prefetch(co + at, 1);
+}
+
+bool loop_reported(int fd, uint32_t mark, uint32_t events)
 {
 	struct loop_fd *f = get(fd, false);
-	uint32_t watched = 0;
+	int ready = 0;
 
+	/* Of a file that is known by another number now: libev would make a new epoll instance. */
 	if (!f || f->registered != mark || (f->fresh && !f->fn))
-		return 0;
+		return true;
 	f->final |= (events & FINAL) != 0;
 	if (!f->active)
-		return events; /* not watched any more: libev takes it out */
-	if (f->active & WAIT_READ)
-		watched |= EPOLLIN;
-	if (f->active & WAIT_WRITE)
-		watched |= EPOLLOUT;
-	if (events & (EPOLLPRI | EPOLLRDHUP))
-		events |= EPOLLIN;
-	/* libev takes an error for both, and would tell epoll anew what it is interested in. */
-	return events & (EPOLLERR | EPOLLHUP) ? watched : events & watched;
+		return false;
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		ready |= WAIT_READ;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		ready |= WAIT_WRITE;
+	ready &= f->active;
+	if (ready)
+		on_ready(f, ready);
+	return true;
 }
 
 void fd_set_quiet(int fd)

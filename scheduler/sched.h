@@ -226,8 +226,6 @@ void fd_wake_waiters(int fd, void (*each)(struct coroutine *co));
 void fd_wake_ready(int fd, short events);
 /* No number from here on was ever waited for. */
 unsigned fd_table_end(void);
-/* A duplicate of it with a high number, out of the program's way. */
-long fd_copy_high(int fd) __attribute__((warn_unused_result));
 /*
  * The last read has taken all there was, for certain: there is nothing until epoll reports
  * something, and to try before would only cost a call. Not after the end of the stream, an error
@@ -245,6 +243,10 @@ void fd_forget(int fd, bool stays_open);
 void fd_claim(int fd);
 /* The number is one of our own: the program must neither close nor replace it. */
 bool fd_is_ours(int fd);
+
+/* high.c */
+/* A duplicate of it with a high number, out of the program's way. */
+long fd_copy_high(int fd) __attribute__((warn_unused_result));
 
 /* helper.c: a call that epoll cannot wait for, made by a kernel thread of our own. */
 struct helper_job;
