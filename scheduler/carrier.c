@@ -134,6 +134,7 @@ void co_free(struct coroutine *co)
 	list_del(&co->all);
 	list_del(&co->ran);
 	ca->alive--;
+	ca->acted = true;
 	if (ca->current == co)
 		ca->current = NULL;
 	slab_free(&ca->coroutines, co);
@@ -222,6 +223,7 @@ static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(st
 			co->again = again;
 			co->hog &= ca->slice_used != 0; /* it has computed again */
 			co->called = true;
+			ca->acted |= co->parked_by != PARK_QUEUE;
 			co->spun -= co->spun > 0;
 			co_save_vector(co);
 			sched_stats.parks[co->parked_by]++;

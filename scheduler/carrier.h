@@ -56,13 +56,16 @@ struct carrier {
 	uint64_t hog_since;     /* time-stamp count when one of them got on last */
 	struct list all;
 	unsigned long alive;
-	unsigned ticks;            /* calls since it was last seen to whether a look is due */
-	uint64_t look_again;       /* counts to wait after that */
-	uint64_t looked;           /* time-stamp count after the last look at the loop */
-	volatile uint32_t ticked;  /* of the slice timer, not yet seen to */
-	uint32_t slice_used;       /* ticks since the last switch */
-	volatile bool short_slice; /* the current coroutine has one: see preempt_short */
-	volatile bool short_over;  /* it has ended, and that was not yet seen to */
+	unsigned ticks;                /* calls since it was last seen to whether a look is due */
+	uint64_t look_again;           /* counts to wait after that */
+	uint64_t looked;               /* time-stamp count after the last look at the loop */
+	volatile uint32_t ticked;      /* of the slice timer, not yet seen to */
+	uint32_t slice_used;           /* ticks since the last switch */
+	volatile bool short_slice;     /* the current coroutine has one: see preempt_short */
+	volatile bool short_over;      /* it has ended, and that was not yet seen to */
+	const struct coroutine *tried; /* its slice has ended early, see try_others, */
+	uint32_t tried_for;            /* and was to last so long */
+	bool acted;                    /* somebody has done more since than to wait in a queue */
 	struct slab coroutines, vectors, vectors_brief, vectors_packed[VECTOR_KINDS];
 
 	/* Part 3b: owned by cputime.c. */
@@ -180,6 +183,8 @@ void preempt_fine(void);
 bool preempt_short(const struct coroutine *co);
 /* How long is the next one? Longer after each without a call, shorter after each with one. */
 void preempt_patience(struct coroutine *co);
+/* The same after one that was in vain. */
+uint32_t preempt_longer(uint32_t ns);
 /* Whether somebody has had a whole slice who has had so many ticks. */
 bool preempt_slice_is_over(uint32_t ticks);
 void preempt_after_fork(void);

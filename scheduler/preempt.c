@@ -141,11 +141,19 @@ bool preempt_short(const struct coroutine *co)
 	return true;
 }
 
+static uint32_t bounded(uint32_t ns)
+{
+	return ns < SHORT ? SHORT : ns < TICK ? ns : TICK;
+}
+
 void preempt_patience(struct coroutine *co)
 {
-	uint32_t ns = co->called ? co->patience / 2 : co->patience + co->patience / 4;
+	co->patience = bounded(co->called ? co->patience / 2 : co->patience + co->patience / 4);
+}
 
-	co->patience = ns < SHORT ? SHORT : ns < TICK ? ns : TICK;
+uint32_t preempt_longer(uint32_t ns)
+{
+	return bounded(2 * ns);
 }
 
 /* timer_create(2): the child has none. */

@@ -38,6 +38,11 @@ static bool look_is_due(struct carrier *ca)
 
 void turn_begin(struct carrier *ca, struct coroutine *co)
 {
+	if (ca->tried == co) {
+		if (!ca->acted && list_empty(&ca->runq))
+			co->patience = preempt_longer(ca->tried_for);
+		ca->tried = NULL;
+	}
 	ca->short_slice = false;
 	if (co->spun && !carrier_idle(ca))
 		ca->short_slice = preempt_short(co);
@@ -101,7 +106,7 @@ static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
 
 bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
-	co->called = true;
+	co->called = ca->acted = true;
 	if (prio_rules(ca, co))
 		return urgent_turn_is_over(ca, co);
 	if (order_state)
@@ -155,6 +160,18 @@ static bool look_after_tick(struct carrier *ca)
 	return woken;
 }
 
+/*
+ * A slice ends early for the others' sake. If all that they do meanwhile is to wait in queues, it
+ * was in vain, and the next one may be twice as long: who has locked something, and let go of it
+ * a moment later, keeps them waiting just when it is taken off, and does not wait for them.
+ */
+static void try_others(struct carrier *ca, const struct coroutine *co)
+{
+	ca->tried = co;
+	ca->tried_for = co->patience;
+	ca->acted = false;
+}
+
 /* A timer has fired in program text. True: the current coroutine's turn is over. */
 static bool tick_ends(struct carrier *ca, struct coroutine *co, bool *ended)
 {
@@ -164,6 +181,7 @@ static bool tick_ends(struct carrier *ca, struct coroutine *co, bool *ended)
 		co->quiet = co->called ? 0 : co->quiet + (co->quiet < QUIET);
 	/* It has begun to spin, perhaps; it does; or it did, since it makes calls again. */
 	if (was_short || (tick && (co->spun ? co->called : co->quiet == QUIET))) {
+		try_others(ca, co);
 		preempt_patience(co);
 		co->spun = SPUN;
 		co->hog = over = true;
@@ -183,6 +201,7 @@ bool turn_is_interrupted(struct carrier *ca, struct coroutine *co)
 {
 	bool over, ended = false;
 
+	ca->acted = true;
 	if (ca->attention) {
 		sched_hooks.attend();
 		over = true;
@@ -192,8 +211,10 @@ bool turn_is_interrupted(struct carrier *ca, struct coroutine *co)
 	/* Somebody was woken: as natively, it does not wait until this one parks. */
 	if (prio_rules(ca, co))
 		return gives_way(ca, co, ended);
-	if (!over || carrier_idle(ca))
+	if (!over || carrier_idle(ca)) {
+		ca->tried = NULL;
 		return false;
+	}
 	co_save_vector(co);
 	co_run_last(co);
 	return true;

@@ -132,3 +132,14 @@ def spinning(side):
     if side.copatch and spent > 250:
         raise process.fail("spinning took whole slices")
     return {"output": process.output(), "exit status": status}
+
+
+@case("locking")
+def locking(side):
+    """Four threads have a lock by turns, and are not taken to spin: hardly 300 turns a second."""
+    process, status = side.run([BUILD + "/tests/targets/preempt_crowd"])
+    changes, spent = (int(process.tail(1)[0].split()[i]) for i in (0, 3))
+    side.note(f"{changes} turns in {spent} ms of processor time")
+    if side.copatch and changes > spent + 50:
+        raise process.fail("the lock changed hands with short slices")
+    return {"output": process.output(), "exit status": status}
