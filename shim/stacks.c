@@ -18,6 +18,7 @@
 #define TOUCH 512
 #define BARE  32 /* pages */
 #define TOP   2  /* pages at the upper end: TLS, struct pthread, the first frames */
+#define LEFT  3  /* pages that a thread that ends leaves alone below its frame, or more */
 
 #define TOGETHER 32 /* stacks that are given back by one call */
 
@@ -160,8 +161,9 @@ void stacks_end(uint64_t sp, uint64_t counts)
 }
 
 /*
- * glibc gives back what lies below the frame of a thread that ends, its guard included. The stack
- * goes into glibc's cache then, which is bounded, or comes back here.
+ * glibc gives back what lies below the frame of a thread that ends, except for PTHREAD_STACK_MIN.
+ * The stack goes into glibc's cache then, which is bounded by the sizes of stacks, or comes back
+ * here. Nobody but glibc begins with the guard.
  */
 bool stacks_bare(uint64_t at, uint64_t size, uint64_t sp, uint64_t counts)
 {
@@ -169,9 +171,10 @@ bool stacks_bare(uint64_t at, uint64_t size, uint64_t sp, uint64_t counts)
 	uint64_t base;
 	struct stack *s = regions ? find(at, &r, &base) : NULL;
 
-	if (!s || s->state != USED || at != base || sp - at < size || sp - at > r->class->size)
+	if (!s || s->state != USED || at != base || sp - at < size + LEFT * PAGE ||
+	    sp - at > r->class->size)
 		return false;
-	if (touched(s, counts) <= BARE)
+	if ((s->guard && size <= BARE * PAGE) || touched(s, counts) <= BARE)
 		return true;
 	s->dirty = 0;
 	return false;

@@ -274,14 +274,20 @@ END_TEST
 
 START_TEST(bare)
 {
-	uint64_t at = stack(SIZE, PAGE, 1), sp = at + SIZE - 5000;
+	const uint64_t large = 64 * PAGE, most = 60 * PAGE;
+	uint64_t at = stack(large, PAGE, 1), sp = at + large - 100, open;
 
 	stacks_begin(sp);
-	ck_assert(stacks_bare(at, 4 * PAGE, sp, 3000));
-	ck_assert(!stacks_bare(at, 4 * PAGE, sp, 300000));  /* who knows what it has touched */
-	ck_assert(!stacks_bare(at, SIZE, sp, 3000));        /* more than what is below it */
-	ck_assert(!stacks_bare(at + PAGE, PAGE, sp, 3000)); /* not glibc */
-	ck_assert(!stacks_bare(at, PAGE, sp + SIZE, 3000)); /* not the thread's own */
+	ck_assert(stacks_bare(at, most, sp, 3000));
+	ck_assert(!stacks_bare(at, most, sp, 300000));       /* who knows what it has touched */
+	ck_assert(stacks_bare(at, 20 * PAGE, sp, 300000));   /* not more than that */
+	ck_assert(!stacks_bare(at, large, sp, 3000));        /* more than what is below it */
+	ck_assert(!stacks_bare(at, 62 * PAGE, sp, 3000));    /* glibc leaves more */
+	ck_assert(!stacks_bare(at + PAGE, PAGE, sp, 3000));  /* not glibc */
+	ck_assert(!stacks_bare(at, PAGE, sp + large, 3000)); /* not the thread's own */
+	/* Without a guard it begins with what the program knows of. */
+	open = stack(large, 0, 1);
+	ck_assert(!stacks_bare(open, 20 * PAGE, open + large - 100, 300000));
 	ck_assert(!stacks_bare((uint64_t)probe, PAGE, (uint64_t)(probe + 8192), 3000));
 }
 END_TEST
