@@ -23,6 +23,7 @@ struct fd_entry {
 	bool copied;
 	uint8_t disk;
 	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
+	uint16_t queued;
 	uint32_t known;
 	uint32_t born;  /* in which generation, 0 unknown */
 	uint32_t epoll; /* 0 none, else as of which nesting it was found watchable */
@@ -206,6 +207,16 @@ void fd_duplicated(int fd, int from)
 void fd_gone(int fd)
 {
 	*get(fd) = (struct fd_entry){0};
+}
+
+unsigned fd_queued(int fd)
+{
+	return get(fd)->queued;
+}
+
+void fd_set_queued(int fd, unsigned n)
+{
+	get(fd)->queued = n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
 }
 
 unsigned fd_disk(int fd)

@@ -58,6 +58,9 @@ void fd_set_copied(int fd);
 /* Its file is closed with the number: it is private, and no other number names it. */
 bool fd_alone(int fd);
 void fd_gone(int fd);
+/* So many connections are in the queue of this listener, for whoever accepts them first. */
+unsigned fd_queued(int fd);
+void fd_set_queued(int fd, unsigned n);
 /* Where a regular file is, see disk.h; 0 unknown. */
 unsigned fd_disk(int fd);
 void fd_set_disk(int fd, unsigned disk);

@@ -23,6 +23,9 @@ long io_wait(struct thread *th, short events);
 /* The same for a socket: within SO_RCVTIMEO or SO_SNDTIMEO, by `events`. */
 long socket_wait(struct thread *th, short events);
 
+/* A first try would find nothing, and the call waits then: see fd_set_quiet. */
+bool socket_nothing_there(const struct thread *th);
+
 /* What poll(2) says of it now. */
 bool io_ready(int fd, short events);
 

@@ -49,6 +49,8 @@ long sys_by_disk(struct thread *th);
 /* Keys of wait queues that are no address of the program's. */
 #define WAIT_CHILD_KEY 1
 
+/* sys_uring.c: there is, or was, a ring: the kernel may make calls that we do not see. */
+extern bool uring_used;
 /* sys_poll.c: is the call one that waits for a set of descriptors? */
 bool sys_takes_fd_set(long nr);
 /* sys_fd.c: closes a descriptor that was made for a call. */

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -37,28 +38,68 @@ static void accepted(int fd, int listener, int flags)
 		fd_born(fd);
 }
 
+/* The length of a TCP listener's queue: tcp_get_info in net/ipv4/tcp.c. -1: it is none. */
+static long queue_length(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = offsetof(struct tcp_info, tcpi_unacked) + sizeof(info.tcpi_unacked);
+
+	if (!fd_is_tcp(fd) || raw5(__NR_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
+	    info.tcpi_state != TCP_LISTEN)
+		return -1;
+	return info.tcpi_unacked;
+}
+
 /*
- * accept has no flag that keeps it from waiting. After poll there is a connection, and where no
- * other process can take it away in between the call cannot wait. Else a helper makes it.
+ * accept has no flag that keeps it from waiting. But connections leave the queue of a listener by
+ * accept only, or all at once when it listens no more, and then no accept waits. So where only we
+ * take them, of as many as were there once so many calls do not wait; and what has come since is
+ * reported, or the queue is empty. Elsewhere poll says that there is a connection, and where
+ * another process can take it away in between a helper makes the call.
  */
+static bool would_wait(const struct thread *th, int fd)
+{
+	struct pollfd p = {fd, POLLIN, 0};
+	long n;
+
+	if (fd_alone(fd) && !uring_used) {
+		if (fd_queued(fd))
+			return false;
+		if (socket_nothing_there(th))
+			return true;
+		n = queue_length(fd);
+		if (n >= 0) {
+			fd_set_queued(fd, (unsigned)n);
+			fd_set_quiet(fd);
+			return !n;
+		}
+	}
+	return raw3(__NR_poll, &p, 1, 0) == 0;
+}
+
 static long accept_any(struct thread *th, int flags)
 {
 	int fd = call_fd(th);
-	struct pollfd p = {fd, POLLIN, 0};
+	unsigned queued;
 	long conn;
 
 	if (th->call.job)
 		goto helper;
-	if (raw3(__NR_poll, &p, 1, 0) == 0)
+	if (would_wait(th, fd))
 		return socket_wait(th, WAIT_READ);
 	if (!fd_private(fd) && !fd_nonblocking(fd) && co_alive() > 1)
 		goto helper;
 	conn = raw4(__NR_accept4, fd, th->call.arg[1], th->call.arg[2], flags);
-	if (conn == -EAGAIN)
-		return socket_wait(th, WAIT_READ);
-	if (conn >= 0)
+	queued = fd_queued(fd);
+	if (conn >= 0) {
 		accepted((int)conn, fd, flags);
-	return conn;
+		fd_set_queued(fd, queued ? queued - 1 : 0);
+		return conn;
+	}
+	/* Who knows whether it has left the queue. */
+	fd_set_queued(fd, 0);
+	fd_take_quiet(fd);
+	return conn == -EAGAIN ? socket_wait(th, WAIT_READ) : conn;
 helper:
 	th->call.arg[0] = fd;
 	conn = sys_by_helper(th, false);
@@ -166,6 +207,13 @@ long sys_shutdown(struct thread *th)
 	if (!err)
 		fd_wake_waiters((int)th->call.arg[0], nothing);
 	return err;
+}
+
+/* Its queue begins anew if it has listened before. */
+long sys_listen(struct thread *th)
+{
+	fd_set_queued((int)th->call.arg[0], 0);
+	return sys_native(th);
 }
 
 long sys_socket(struct thread *th)

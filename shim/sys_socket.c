@@ -29,8 +29,7 @@ long socket_wait(struct thread *th, short events)
 	return io_wait(th, events);
 }
 
-/* A first try that would find nothing, where a call waits then: see fd_set_quiet. */
-static bool nothing_there(const struct thread *th)
+bool socket_nothing_there(const struct thread *th)
 {
 	return !th->co.woke && !th->call.begun && fd_take_quiet(call_fd(th)) &&
 	       fd_known(call_fd(th), FD_BLOCKING);
@@ -132,7 +131,7 @@ long socket_read(struct thread *th, uint64_t iov, uint64_t count)
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
 	long n;
 
-	if (nothing_there(th))
+	if (socket_nothing_there(th))
 		return socket_wait(th, WAIT_READ);
 	n = raw3(__NR_recvmsg, call_fd(th), &msg, MSG_DONTWAIT);
 	if (count == 1 && th->call.nr == __NR_read)
@@ -153,7 +152,7 @@ long sys_recvfrom(struct thread *th)
 	/* With an address to fill in there is nothing to put together from parts. */
 	if (flags & MSG_WAITALL && !th->call.arg[4])
 		return receive(th, &msg, flags);
-	if (!flags && nothing_there(th))
+	if (!flags && socket_nothing_there(th))
 		return socket_wait(th, WAIT_READ);
 	n = raw6(__NR_recvfrom, call_fd(th), th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
 		 th->call.arg[4], th->call.arg[5]);

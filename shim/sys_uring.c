@@ -16,6 +16,14 @@
 #define IORING_ENTER_REGISTERED_RING (1U << 4)
 #endif
 
+bool uring_used;
+
+long sys_io_uring_setup(struct thread *th)
+{
+	uring_used = true;
+	return sys_native(th);
+}
+
 static long take_timeout(struct thread *th)
 {
 	struct io_uring_getevents_arg arg;
@@ -38,6 +46,7 @@ long sys_io_uring_enter(struct thread *th)
 	long flags = th->call.arg[3], least = th->call.arg[2], n;
 	struct pollfd p = {call_fd(th), POLLIN, 0};
 
+	uring_used = true; /* the ring may be another process's */
 	if (th->call.job)
 		return sys_by_helper(th, false);
 	if (!(flags & IORING_ENTER_GETEVENTS) || !least || flags & IORING_ENTER_REGISTERED_RING)
