@@ -23,6 +23,7 @@ struct timer_heap {
 	uint32_t count, room;
 	int fd;         /* timerfd, -1 until needed */
 	uint64_t armed; /* what it was last set to, 0 none */
+	bool near;      /* no timerfd will tell of the first deadline */
 };
 
 struct carrier {
@@ -152,7 +153,10 @@ int fd_move_high(int fd) __attribute__((warn_unused_result));
 /* timer.c */
 void timer_init(struct carrier *ca);
 void timer_open(struct carrier *ca);
-void timer_arm(struct carrier *ca);
+/* Before the kernel is asked; true: do not wait there, but come to timer_look at once. */
+bool timer_arm(struct carrier *ca) __attribute__((warn_unused_result));
+/* Afterwards. */
+void timer_look(struct carrier *ca);
 /* Whether there is any deadline. */
 bool timer_any(const struct carrier *ca);
 void timer_after_fork(struct carrier *ca);

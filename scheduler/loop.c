@@ -464,6 +464,7 @@ void loop_run(struct carrier *ca, bool wait)
 	static const uint32_t mxcsr = VECTOR_MXCSR;
 	static const uint16_t fcw = VECTOR_FCW;
 	uint16_t now;
+	bool near;
 
 	carrier_set_fs(ca->fs_main);
 	/* libev computes with doubles: not under what a coroutine has unmasked. */
@@ -474,11 +475,12 @@ void loop_run(struct carrier *ca, bool wait)
 	ca->in_loop = true;
 	if (!ca->loop)
 		loop_open(ca);
-	timer_arm(ca);
+	near = timer_arm(ca);
 	flush(ca);
 	sched_stats.loops++;
 	ca->idle = wait && carrier_idle(ca);
-	ev.run(ca->loop, ca->idle ? EVRUN_ONCE : EVRUN_NOWAIT);
+	ev.run(ca->loop, ca->idle && !near ? EVRUN_ONCE : EVRUN_NOWAIT);
+	timer_look(ca);
 	ca->in_loop = false;
 	ca->selector = ca->selector_on;
 }

@@ -196,6 +196,28 @@ START_TEST(exact)
 }
 END_TEST
 
+/* What is so near is waited for without the kernel's help. */
+static void sleeps_briefly(struct task *t)
+{
+	(void)t;
+	for (int i = 0; i < 300; i++) {
+		int clock = sleep_clock[i % 3];
+		uint64_t until = time_now(clock) + unit_random() % 5000;
+
+		ck_assert_int_eq(call2(op_until, clock, until), WAKE_TIMEOUT);
+		ck_assert_int_ge((int64_t)(time_now(clock) - until), 0);
+	}
+	/* Its timer is made when there is need for it. */
+	ck_assert_int_eq(this_carrier()->timers[2].fd, -1);
+}
+
+START_TEST(near)
+{
+	task_new(sleeps_briefly, 0);
+	tasks_run();
+}
+END_TEST
+
 static void sleeps_long(struct task *t)
 {
 	note(t->id);
@@ -337,6 +359,7 @@ int main(void)
 	tcase_add_test(tests, now);
 	tcase_add_test(tests, never_early);
 	tcase_add_test(tests, exact);
+	tcase_add_test(tests, near);
 	tcase_add_test(tests, earlier_one);
 	tcase_add_test(tests, cancelled);
 	tcase_add_test(tests, edge_deadlines);
