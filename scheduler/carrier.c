@@ -212,8 +212,8 @@ static struct coroutine *runq_pop(struct carrier *ca)
  * The end of a call, or a further try of it. True: the coroutine may go on in program text;
  * false: it has parked, or it is no more.
  */
-static bool call_ends(struct carrier *ca, struct coroutine *co, long (*again)(struct coroutine *),
-		      long result)
+static inline __attribute__((always_inline)) bool
+call_ends(struct carrier *ca, struct coroutine *co, long (*again)(struct coroutine *), long result)
 {
 	for (;;) {
 		if (ca->current != co)
@@ -287,7 +287,7 @@ static void run_next(struct carrier *ca)
 			sched_hooks.attend();
 		if (carrier_idle(ca) || ca->since - ca->looked > ca->look_again) {
 			turn_look(ca, carrier_idle(ca));
-			cpu_charge(ca, NULL);
+			ca->since = ca->looked; /* nobody's time */
 		}
 		co = runq_pop(ca);
 		if (!co)

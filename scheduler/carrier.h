@@ -131,8 +131,13 @@ bool turn_is_interrupted(struct carrier *ca, struct coroutine *co);
 void prio_queue(struct carrier *ca, struct coroutine *co, bool before);
 /* Whether those of `urgent`, which is not empty, go before the others now. */
 bool prio_first(struct carrier *ca);
+/* They do not bind at the moment. */
+bool prio_relents(struct carrier *ca);
 /* Whether the rules of priority say who runs after `co`. */
-bool prio_rules(struct carrier *ca, const struct coroutine *co);
+static inline bool prio_rules(struct carrier *ca, const struct coroutine *co)
+{
+	return (co->priority || !list_empty(&ca->urgent)) && !prio_relents(ca);
+}
 /* They do: whether `co`, which runs, gives way; `over`: its slice has ended. */
 bool prio_gives_way(struct carrier *ca, const struct coroutine *co, bool over);
 

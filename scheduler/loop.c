@@ -74,13 +74,7 @@ int loop_init(struct carrier *ca)
 /* Never used, or last used before a fork: this loop has not heard of it. */
 static __attribute__((noinline, cold)) void renew(struct loop_fd *f)
 {
-	f->generation = generation;
-	f->active = 0;
-	f->fresh = true;
-	f->again = f->dirty = false;
-	f->known = f->claimed = f->quiet = f->final = false;
-	f->registered = 0;
-	f->fn = NULL;
+	*f = (struct loop_fd){.generation = generation, .fresh = true};
 	list_init(&f->waiters);
 }
 
@@ -97,11 +91,12 @@ static __attribute__((noinline, cold)) struct loop_fd *make_chunk(int fd)
 /* NULL: no such number, or nothing is known of it and `make` is not set. */
 static inline struct loop_fd *get(int fd, bool make)
 {
+	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
 	struct loop_fd *f;
 
-	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
+	if (chunk >= TOP) /* negative ones too */
 		return NULL;
-	f = table[fd >> CHUNK_BITS];
+	f = table[chunk];
 	if (!f && make)
 		f = make_chunk(fd);
 	if (!f)
@@ -122,7 +117,7 @@ static void mark_dirty(struct carrier *ca, struct loop_fd *f)
 }
 
 /* Wakes who waits for any of `ready`; EV_ERROR is for all. What somebody waited for. */
-static int wake_ready(struct loop_fd *f, int ready)
+static inline int wake_ready(struct loop_fd *f, int ready)
 {
 	int wanted = 0;
 
@@ -140,7 +135,7 @@ static int wake_ready(struct loop_fd *f, int ready)
 	return wanted;
 }
 
-static void on_ready(struct loop_fd *f, int ready)
+static inline __attribute__((always_inline)) void on_ready(struct loop_fd *f, int ready)
 {
 	int unwanted = ready & (WAIT_READ | WAIT_WRITE);
 
@@ -198,7 +193,8 @@ int wait_fd(struct coroutine *co, int fd, short events)
 	 * Whoever waits to read has looked since the last report, or knows that there was none. A
 	 * call that cannot write may say so of a file that is ready: epoll is asked anew.
 	 */
-	f->again |= (events & WAIT_WRITE) != 0;
+	if (events & WAIT_WRITE)
+		f->again = true;
 	if (f->fresh || f->again || events & ~f->active)
 		mark_dirty(ca, f);
 	return 0;
@@ -355,8 +351,10 @@ void loop_not_open(int fd)
 
 void loop_fetch(int fd)
 {
-	if (fd >= 0 && fd >> CHUNK_BITS < TOP && table[fd >> CHUNK_BITS])
-		__builtin_prefetch(table[fd >> CHUNK_BITS] + (fd & (CHUNK - 1)), 1);
+	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
+
+	if (chunk < TOP && table[chunk])
+		__builtin_prefetch(table[chunk] + (fd & (CHUNK - 1)), 1);
 }
 
 void loop_fetch_waiter(int fd)
@@ -384,8 +382,8 @@ bool loop_reported(int fd, uint32_t mark, uint32_t events)
 	f->final |= (events & FINAL) != 0;
 	if (!f->active)
 		return false;
-	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		ready |= WAIT_READ;
+	if (events & ~EPOLLOUT)
+		ready = WAIT_READ;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		ready |= WAIT_WRITE;
 	ready &= f->active;

@@ -19,7 +19,7 @@ static struct coroutine *runs(struct list *l)
 	return container_of(l, struct coroutine, run);
 }
 
-static bool relenting(struct carrier *ca)
+bool prio_relents(struct carrier *ca)
 {
 	if (ca->relents_until && stamp_now() >= ca->relents_until)
 		ca->relents_until = 0;
@@ -30,7 +30,7 @@ void prio_queue(struct carrier *ca, struct coroutine *co, bool before)
 {
 	struct list *at = &ca->urgent;
 
-	if (relenting(ca)) {
+	if (prio_relents(ca)) {
 		list_add_tail(&ca->runq, &co->run);
 		return;
 	}
@@ -76,11 +76,6 @@ static bool relents(struct carrier *ca, int priority)
 bool prio_first(struct carrier *ca)
 {
 	return !relents(ca, runs(ca->urgent.next)->priority);
-}
-
-bool prio_rules(struct carrier *ca, const struct coroutine *co)
-{
-	return (co->priority || !list_empty(&ca->urgent)) && !relenting(ca);
 }
 
 bool prio_gives_way(struct carrier *ca, const struct coroutine *co, bool over)

@@ -16,7 +16,7 @@
 
 void turn_look(struct carrier *ca, bool wait)
 {
-	uint64_t begun = stamp_now(), cost, most;
+	uint64_t begun = wait ? 0 : stamp_now(), cost, most;
 
 	if (wait && !ca->fd_waiters && sched_hooks.stuck && !timer_any(ca))
 		sched_hooks.stuck();

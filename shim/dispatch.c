@@ -138,9 +138,9 @@ static void set_up_restart(struct thread *th)
 	}
 }
 
-bool sys_finish(struct coroutine *co, long result)
+/* Where a signal, a file of our own or a signal mask is to be seen to. */
+static __attribute__((noinline)) bool finish_rare(struct thread *th, long result)
 {
-	struct thread *th = thread_of(co);
 	bool interrupted = false, again = false;
 
 	if (result <= -ERESTARTSYS && result >= -ERESTARTNOHAND) {
@@ -164,15 +164,27 @@ bool sys_finish(struct coroutine *co, long result)
 	if (again)
 		set_up_restart(th);
 	else if (result != NO_RESULT)
-		co->regs.ax = (uint64_t)result;
+		th->co.regs.ax = (uint64_t)result;
 	if (th->call.mask_saved) {
 		if (interrupted) {
-			co->notice = true; /* signal_deliver puts the mask back */
+			th->co.notice = true; /* signal_deliver puts the mask back */
 		} else {
 			th->call.mask_saved = false;
 			signal_set_mask(th, th->call.mask);
 		}
 	}
+	return true;
+}
+
+bool sys_finish(struct coroutine *co, long result)
+{
+	struct thread *th = thread_of(co);
+
+	if ((result <= -ERESTARTSYS && result >= -ERESTARTNOHAND) || th->call.held >= 0 ||
+	    th->call.sigwait || th->call.mask_saved)
+		return finish_rare(th, result);
+	if (result != NO_RESULT)
+		co->regs.ax = (uint64_t)result;
 	return true;
 }
 

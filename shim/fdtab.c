@@ -11,65 +11,37 @@
 #include "../scheduler/raw.h"
 #include "../scheduler/slab.h"
 
-#define CHUNK_BITS 12
-#define TOP        (1 << 18)
+struct fd_entry **fd_table;
+uint32_t fd_generation = 1, fd_settings = 1;
+bool fd_layered;
 
-enum { TCP = 1, OTHER };
-
-struct fd_entry {
-	uint8_t kind;
-	bool no_nowait;
-	uint8_t tcp; /* 0 not asked yet, else TCP or OTHER */
-	bool copied;
-	uint8_t disk;
-	uint8_t facts; /* enum fd_fact, of the settings as of `known` */
-	uint16_t queued;
-	uint32_t known;
-	uint32_t born;  /* in which generation, 0 unknown */
-	uint32_t epoll; /* 0 none, else as of which nesting it was found watchable */
-	int comm;
-	int peer;
-	uint32_t pair; /* the same in both ends, 0 none */
-};
-
-static struct fd_entry **table;
 static struct slab chunks;
-static uint32_t generation = 1; /* grows when files may become shared */
-static uint32_t nesting = 2;    /* grows when the program puts an epoll instance into another */
-static uint32_t settings = 1;   /* grows when the program changes a file's */
-static bool layered;            /* see fd_tcp_layered */
+static uint32_t nesting = 2; /* grows when the program puts an epoll instance into another */
 
 int fdtab_init(void)
 {
-	slab_init(&chunks, sizeof(struct fd_entry) << CHUNK_BITS);
-	table = mem_pages(TOP * sizeof(*table));
-	return table ? 0 : -ENOMEM;
+	slab_init(&chunks, sizeof(struct fd_entry) << FD_CHUNK_BITS);
+	fd_table = mem_pages(FD_TOP * sizeof(*fd_table));
+	return fd_table ? 0 : -ENOMEM;
 }
 
 /* A place that forgets, where there is no memory for a lasting one. */
-static __attribute__((noinline, cold)) struct fd_entry *get_new(int fd)
+__attribute__((noinline, cold)) struct fd_entry *fd_entry_new(int fd)
 {
 	static struct fd_entry none;
 	struct fd_entry **chunk;
 
 	none = (struct fd_entry){0};
-	if (fd < 0 || fd >> CHUNK_BITS >= TOP)
+	if (fd < 0 || fd >> FD_CHUNK_BITS >= FD_TOP)
 		return &none;
-	chunk = &table[fd >> CHUNK_BITS];
+	chunk = &fd_table[fd >> FD_CHUNK_BITS];
 	*chunk = slab_alloc(&chunks);
-	return *chunk ? &(*chunk)[fd & ((1 << CHUNK_BITS) - 1)] : &none;
-}
-
-static inline struct fd_entry *get(int fd)
-{
-	if (fd < 0 || fd >> CHUNK_BITS >= TOP || !table[fd >> CHUNK_BITS])
-		return get_new(fd);
-	return &table[fd >> CHUNK_BITS][fd & ((1 << CHUNK_BITS) - 1)];
+	return *chunk ? &(*chunk)[fd & ((1 << FD_CHUNK_BITS) - 1)] : &none;
 }
 
 enum fd_kind fd_kind(int fd)
 {
-	struct fd_entry *e = get(fd);
+	struct fd_entry *e = fd_entry(fd);
 	struct stat st = {0};
 
 	if (e->kind != FD_UNKNOWN)
@@ -91,82 +63,69 @@ enum fd_kind fd_kind(int fd)
 
 bool fd_no_nowait(int fd)
 {
-	return get(fd)->no_nowait;
+	return fd_entry(fd)->no_nowait;
 }
 
 void fd_set_no_nowait(int fd)
 {
-	get(fd)->no_nowait = true;
-}
-
-bool fd_known(int fd, enum fd_fact fact)
-{
-	const struct fd_entry *e = get(fd);
-
-	return e->facts & fact && e->known == settings && e->born == generation;
+	fd_entry(fd)->no_nowait = true;
 }
 
 void fd_set_known(int fd, enum fd_fact fact)
 {
-	struct fd_entry *e = get(fd);
+	struct fd_entry *e = fd_entry(fd);
 
-	if (e->known != settings)
+	if (e->known != fd_settings)
 		e->facts = 0;
-	e->known = settings;
+	e->known = fd_settings;
 	e->facts |= (uint8_t)fact;
 }
 
 void fd_settings_changed(void)
 {
-	settings++;
+	fd_settings++;
 }
 
-bool fd_nonblocking(int fd)
+bool fd_ask_nonblocking(int fd)
 {
-	long flags;
+	long flags = raw3(__NR_fcntl, fd, F_GETFL, 0);
 
-	if (fd_known(fd, FD_BLOCKING))
-		return false;
-	flags = raw3(__NR_fcntl, fd, F_GETFL, 0);
 	if (raw_failed(flags) || flags & O_NONBLOCK)
 		return true;
 	fd_set_known(fd, FD_BLOCKING);
 	return false;
 }
 
-bool fd_is_tcp(int fd)
+enum fd_tcp fd_ask_tcp(int fd)
 {
-	struct fd_entry *e = get(fd);
 	int protocol = 0;
 	socklen_t len = sizeof(protocol);
+	bool tcp = !raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) &&
+		   protocol == IPPROTO_TCP;
 
-	if (!e->tcp)
-		e->tcp = !raw5(__NR_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) &&
-					 protocol == IPPROTO_TCP
-				 ? TCP
-				 : OTHER;
-	return e->tcp == TCP && !layered;
+	fd_entry(fd)->tcp = tcp ? FD_TCP : FD_NOT_TCP;
+	return fd_entry(fd)->tcp;
 }
 
 void fd_set_tcp(int fd)
 {
-	get(fd)->kind = FD_SOCKET;
-	get(fd)->tcp = TCP;
+	fd_entry(fd)->kind = FD_SOCKET;
+	fd_entry(fd)->tcp = FD_TCP;
 }
 
 void fd_tcp_layered(void)
 {
-	layered = true;
+	fd_layered = true;
 }
 
 bool fd_private(int fd)
 {
-	return get(fd)->born == generation;
+	return fd_entry(fd)->born == fd_generation;
 }
 
 void fd_born(int fd)
 {
-	*get(fd) = (struct fd_entry){.born = generation};
+	*fd_entry(fd) = (struct fd_entry){.born = fd_generation};
 }
 
 void fd_born_pair(int fd, int peer)
@@ -175,78 +134,70 @@ void fd_born_pair(int fd, int peer)
 
 	fd_born(fd);
 	fd_born(peer);
-	get(fd)->peer = peer;
-	get(peer)->peer = fd;
-	get(fd)->pair = get(peer)->pair = ++pairs;
-}
-
-int fd_peer(int fd)
-{
-	uint32_t pair = get(fd)->pair;
-	int peer = get(fd)->peer;
-
-	return pair && get(peer)->pair == pair ? peer : -1;
+	fd_entry(fd)->peer = peer;
+	fd_entry(peer)->peer = fd;
+	fd_entry(fd)->pair = fd_entry(peer)->pair = ++pairs;
 }
 
 void fd_set_copied(int fd)
 {
-	get(fd)->copied = true;
+	fd_entry(fd)->copied = true;
 }
 
 bool fd_alone(int fd)
 {
-	return fd_private(fd) && !get(fd)->copied;
+	return fd_private(fd) && !fd_entry(fd)->copied;
 }
 
 void fd_duplicated(int fd, int from)
 {
 	fd_set_copied(from);
-	*get(fd) = *get(from);
+	*fd_entry(fd) = *fd_entry(from);
 }
 
 void fd_gone(int fd)
 {
-	*get(fd) = (struct fd_entry){0};
+	*fd_entry(fd) = (struct fd_entry){0};
 }
 
 unsigned fd_queued(int fd)
 {
-	return get(fd)->queued;
+	return fd_entry(fd)->queued;
 }
 
 void fd_set_queued(int fd, unsigned n)
 {
-	get(fd)->queued = n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
+	fd_entry(fd)->queued = n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
 }
 
 unsigned fd_disk(int fd)
 {
-	return get(fd)->disk;
+	return fd_entry(fd)->disk;
 }
 
 void fd_set_disk(int fd, unsigned disk)
 {
-	get(fd)->disk = (uint8_t)disk;
+	fd_entry(fd)->disk = (uint8_t)disk;
 }
 
 void fd_set_epoll(int fd)
 {
-	get(fd)->epoll = 1;
+	fd_entry(fd)->epoll = 1;
 }
 
 bool fd_is_epoll(int fd)
 {
-	return get(fd)->epoll;
+	return fd_entry(fd)->epoll;
 }
 
 bool fd_watchable(int fd)
 {
-	return get(fd)->epoll == nesting;
+	return fd_entry(fd)->epoll == nesting;
 }
 
 void fd_set_watchable(int fd)
 {
-	get(fd)->epoll = nesting;
+	fd_entry(fd)->epoll = nesting;
 }
 
 void fd_nested(void)
@@ -256,15 +207,15 @@ void fd_nested(void)
 
 void fd_all_shared(void)
 {
-	generation++;
+	fd_generation++;
 }
 
 int fd_comm(int fd)
 {
-	return get(fd)->comm;
+	return fd_entry(fd)->comm;
 }
 
 void fd_set_comm(int fd, int tid)
 {
-	get(fd)->comm = tid;
+	fd_entry(fd)->comm = tid;
 }

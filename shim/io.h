@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include "fdtab.h"
 #include "thread.h"
 
 /* The descriptor of the call: the first argument, or its file if the number was closed since. */
@@ -19,12 +20,20 @@ static inline int call_fd(const struct thread *th)
  * call.done if anything went through.
  */
 long io_wait(struct thread *th, short events);
+/* The same for a call that has just come to the door, and whose file is known to block. */
+long io_park(struct thread *th, short events);
 
 /* The same for a socket: within SO_RCVTIMEO or SO_SNDTIMEO, by `events`. */
 long socket_wait(struct thread *th, short events);
 
-/* A first try would find nothing, and the call waits then: see fd_set_quiet. */
-bool socket_nothing_there(const struct thread *th);
+/* A first try would find nothing, and the call waits then, for as long as it takes. */
+static inline bool socket_nothing_there(const struct thread *th)
+{
+	int fd = call_fd(th);
+
+	return !th->co.woke && !th->call.begun && fd_take_quiet(fd) &&
+	       fd_known(fd, FD_BLOCKING | FD_NO_RCVTIMEO);
+}
 
 /* What poll(2) says of it now. */
 bool io_ready(int fd, short events);
@@ -33,7 +42,13 @@ bool io_ready(int fd, short events);
  * Something has been written to `fd`. Who waits to read it in this process need not wait for
  * epoll to say so; it tries again in any case.
  */
-void io_written(int fd);
+static inline void io_written(int fd)
+{
+	int peer = fd_peer(fd);
+
+	if (peer >= 0)
+		fd_wake_ready(peer, WAIT_READ);
+}
 
 /* An error ends the call; but what went through before it is what the caller gets to know. */
 static inline long io_result(const struct thread *th, long result)

@@ -20,16 +20,10 @@
 #define MOST        0x7ffff000 /* bytes that one call moves: MAX_RW_COUNT, linux/fs.h */
 #define PIPE_ATOMIC 4096       /* a pipe that polls writable takes so many bytes at once: pipe(7) */
 
-long io_wait(struct thread *th, short events)
+long io_park(struct thread *th, short events)
 {
 	long err;
 
-	if (th->co.woke & WAKE_SIGNAL)
-		return io_result(th, th->call.timed ? -ERESTARTNOHAND : -ERESTARTSYS);
-	if (th->co.woke & WAKE_TIMEOUT)
-		return io_result(th, -EAGAIN);
-	if (!th->call.begun && fd_nonblocking(call_fd(th)))
-		return io_result(th, -EAGAIN);
 	th->call.begun = true;
 	err = wait_fd(&th->co, call_fd(th), events);
 	if (!err)
@@ -40,12 +34,15 @@ long io_wait(struct thread *th, short events)
 	return BLOCKED;
 }
 
-void io_written(int fd)
+long io_wait(struct thread *th, short events)
 {
-	int peer = fd_peer(fd);
-
-	if (peer >= 0)
-		fd_wake_ready(peer, WAIT_READ);
+	if (th->co.woke & WAKE_SIGNAL)
+		return io_result(th, th->call.timed ? -ERESTARTNOHAND : -ERESTARTSYS);
+	if (th->co.woke & WAKE_TIMEOUT)
+		return io_result(th, -EAGAIN);
+	if (!th->call.begun && fd_nonblocking(call_fd(th)))
+		return io_result(th, -EAGAIN);
+	return io_park(th, events);
 }
 
 uint64_t io_length(const struct iovec *iov, long count)

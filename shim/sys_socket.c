@@ -29,20 +29,14 @@ long socket_wait(struct thread *th, short events)
 	return io_wait(th, events);
 }
 
-bool socket_nothing_there(const struct thread *th)
-{
-	return !th->co.woke && !th->call.begun && fd_take_quiet(call_fd(th)) &&
-	       fd_known(call_fd(th), FD_BLOCKING);
-}
-
 /*
  * A short read has emptied a TCP socket. Not so with messages, and not with unix sockets, where
  * descriptors on their way divide the stream.
  */
-static void note_drained(const struct thread *th, long n, uint64_t asked)
+static inline void note_drained(int fd, long n, uint64_t asked)
 {
-	if (n > 0 && (uint64_t)n < asked && fd_is_tcp(call_fd(th)))
-		fd_set_quiet(call_fd(th));
+	if (n > 0 && (uint64_t)n < asked && fd_is_tcp(fd))
+		fd_set_quiet(fd);
 }
 
 /* The signal is the calling thread's, and comes whether or not the kernel would raise it. */
@@ -81,7 +75,7 @@ static bool waits_for_all(const struct thread *th, int flags)
  * An error that is waiting in the socket is taken by the call that meets it. One that has moved
  * data already must leave it for the next.
  */
-static bool error_waits(const struct thread *th)
+static inline bool error_waits(const struct thread *th)
 {
 	struct pollfd p = {call_fd(th), 0, 0};
 
@@ -132,32 +126,38 @@ long socket_read(struct thread *th, uint64_t iov, uint64_t count)
 	long n;
 
 	if (socket_nothing_there(th))
-		return socket_wait(th, WAIT_READ);
+		return io_park(th, WAIT_READ);
 	n = raw3(__NR_recvmsg, call_fd(th), &msg, MSG_DONTWAIT);
 	if (count == 1 && th->call.nr == __NR_read)
-		note_drained(th, n, (uint64_t)th->call.arg[2]);
+		note_drained(call_fd(th), n, (uint64_t)th->call.arg[2]);
 	/* recvmsg has its own number for a vector that is too long. */
 	if (n == -EMSGSIZE && count > IOV_MAX)
 		return -EINVAL;
 	return n == -EAGAIN ? socket_wait(th, WAIT_READ) : n;
 }
 
-long sys_recvfrom(struct thread *th)
+/* With an address to fill in there is nothing to put together from parts. */
+static long receive_all(struct thread *th, int flags)
 {
 	struct iovec iov = {(void *)th->call.arg[1], (size_t)th->call.arg[2]};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	int flags = (int)th->call.arg[3];
+
+	return receive(th, &msg, flags);
+}
+
+long sys_recvfrom(struct thread *th)
+{
+	int flags = (int)th->call.arg[3], fd = call_fd(th);
 	long n;
 
-	/* With an address to fill in there is nothing to put together from parts. */
 	if (flags & MSG_WAITALL && !th->call.arg[4])
-		return receive(th, &msg, flags);
+		return receive_all(th, flags);
 	if (!flags && socket_nothing_there(th))
-		return socket_wait(th, WAIT_READ);
-	n = raw6(__NR_recvfrom, call_fd(th), th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
+		return io_park(th, WAIT_READ);
+	n = raw6(__NR_recvfrom, fd, th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
 		 th->call.arg[4], th->call.arg[5]);
 	if (!flags)
-		note_drained(th, n, iov.iov_len);
+		note_drained(fd, n, (uint64_t)th->call.arg[2]);
 	return n == -EAGAIN && !(flags & MSG_DONTWAIT) ? socket_wait(th, WAIT_READ) : n;
 }
 
@@ -253,28 +253,42 @@ long socket_write(struct thread *th, uint64_t iov, uint64_t count)
 	return n == -EMSGSIZE && count > IOV_MAX ? -EINVAL : n;
 }
 
-long sys_sendto(struct thread *th)
+/* What is left of it, after a try said `n`. */
+static __attribute__((noinline)) long send_on(struct thread *th, long n)
 {
 	uint64_t done = th->call.done, len = (uint64_t)th->call.arg[2];
-	int flags = (int)th->call.arg[3];
-	long n;
+	int flags = (int)th->call.arg[3], fd = call_fd(th);
 
-	if (send_timed_out(th))
-		return socket_wait(th, WAIT_WRITE);
 	for (;;) {
-		if (done && error_waits(th))
-			return (long)done;
-		n = raw6(__NR_sendto, call_fd(th), th->call.arg[1] + (long)done, (long)(len - done),
-			 flags | MSG_DONTWAIT | MSG_NOSIGNAL, th->call.arg[4], th->call.arg[5]);
 		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
 			return socket_wait(th, WAIT_WRITE);
 		if (n < 0)
 			return done ? (long)done : broken_pipe(th, n, flags);
 		th->call.done = done += (uint64_t)n;
-		io_written(call_fd(th));
-		if (done >= len || !n || flags & MSG_DONTWAIT)
+		io_written(fd);
+		if (done >= len || !n || flags & MSG_DONTWAIT || error_waits(th))
 			return (long)done;
+		n = raw6(__NR_sendto, fd, th->call.arg[1] + (long)done, (long)(len - done),
+			 flags | MSG_DONTWAIT | MSG_NOSIGNAL, th->call.arg[4], th->call.arg[5]);
 	}
+}
+
+long sys_sendto(struct thread *th)
+{
+	long done = (long)th->call.done, len = th->call.arg[2] - done, n;
+	int fd = call_fd(th);
+
+	if (send_timed_out(th))
+		return socket_wait(th, WAIT_WRITE);
+	if (error_waits(th))
+		return done;
+	n = raw6(__NR_sendto, fd, th->call.arg[1] + done, len,
+		 (int)th->call.arg[3] | MSG_DONTWAIT | MSG_NOSIGNAL, th->call.arg[4],
+		 th->call.arg[5]);
+	if (n != len || n < 0)
+		return send_on(th, n);
+	io_written(fd);
+	return done + n;
 }
 
 /* Somebody else may take part in our files from now on. */
