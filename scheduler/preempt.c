@@ -151,9 +151,10 @@ void preempt_patience(struct coroutine *co)
 	co->patience = bounded(co->called ? co->patience / 2 : co->patience + co->patience / 4);
 }
 
-uint32_t preempt_longer(uint32_t ns)
+bool preempt_longer(struct coroutine *co, uint32_t ns)
 {
-	return bounded(2 * ns);
+	co->patience = bounded(2 * ns);
+	return co->patience == TICK;
 }
 
 /* timer_create(2): the child has none. */

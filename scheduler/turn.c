@@ -39,8 +39,8 @@ static bool look_is_due(struct carrier *ca)
 void turn_begin(struct carrier *ca, struct coroutine *co)
 {
 	if (ca->tried == co) {
-		if (!ca->acted && list_empty(&ca->runq))
-			co->patience = preempt_longer(ca->tried_for);
+		if (!ca->acted && list_empty(&ca->runq) && preempt_longer(co, ca->tried_for))
+			co->spun = 0;
 		ca->tried = NULL;
 	}
 	ca->short_slice = false;

@@ -6,11 +6,13 @@
 #define KEY 1000
 
 /* Nanoseconds of a slice, and of the one after it. */
-#define BEFORE 400000
-#define HALF   200000
-#define LONGER 500000
-#define DOUBLE 800000
+#define BEFORE  400000
+#define HALF    200000
+#define LONGER  500000
+#define DOUBLE  800000
+#define LONGEST 1000000
 
+static int before = BEFORE;
 static bool waits_long;
 
 /* Who computes goes behind the others, but not for long. */
@@ -37,9 +39,10 @@ static long op_slice_over(struct task *t)
 static void slice_ends(struct task *t)
 {
 	t->co.spun = 10;
-	t->co.patience = BEFORE;
+	t->co.patience = before;
 	call1(op_slice_over, t->id);
 	note((int)t->co.patience);
+	ck_assert_int_eq(t->co.spun > 0, t->co.patience < LONGEST);
 	waitq_wake(KEY, 1, ~0U);
 }
 
@@ -99,6 +102,14 @@ START_TEST(in_vain)
 }
 END_TEST
 
+START_TEST(often_in_vain)
+{
+	before = DOUBLE;
+	ck_assert_int_eq(patience_after(waits, true), LONGEST);
+	ck_assert_int_eq(patience_after(waits, false), LONGEST);
+}
+END_TEST
+
 START_TEST(of_use)
 {
 	void (*const others[])(struct task *) = {calls_and_waits, sleeps, ends, is_taken_off};
@@ -132,6 +143,7 @@ int main(void)
 	TCase *tests = unit_begin("turn", 10, tasks_setup);
 
 	tcase_add_test(tests, in_vain);
+	tcase_add_test(tests, often_in_vain);
 	tcase_add_test(tests, of_use);
 	tcase_add_test(tests, alone);
 	tcase_add_test(tests, first_again);
