@@ -18,7 +18,7 @@
 #define TOUCH 512
 #define BARE  32 /* pages */
 #define TOP   2  /* pages at the upper end: TLS, struct pthread, the first frames */
-#define LEFT  3  /* pages that a thread that ends leaves alone below its frame, or more */
+#define ALONE 3  /* pages that a thread that ends leaves alone below its frame, or more */
 
 #define TOGETHER 32 /* stacks that are given back by one call */
 
@@ -171,7 +171,7 @@ bool stacks_bare(uint64_t at, uint64_t size, uint64_t sp, uint64_t counts)
 	uint64_t base;
 	struct stack *s = regions ? find(at, &r, &base) : NULL;
 
-	if (!s || s->state != USED || at != base || sp - at < size + LEFT * PAGE ||
+	if (!s || s->state != USED || at != base || sp - at < size + ALONE * PAGE ||
 	    sp - at > r->class->size)
 		return false;
 	if ((s->guard && size <= BARE * PAGE) || touched(s, counts) <= BARE)
