@@ -12,8 +12,7 @@
 #include "report.h"
 #include "sys.h"
 #include "trace_clock.h"
-
-#define EVENT_MAX 1024
+#include "trace_text.h"
 
 static const char *const causes[PARK_CAUSES] = {"fd", "time", "queue", "helper", "signal", "yield"};
 
@@ -23,79 +22,6 @@ static struct {
 	uint64_t told; /* the current run's part before this count has been written */
 	bool on, open;
 } trace;
-
-/* One or several events; and what is the same in all of a thread's. */
-struct text {
-	char *at;
-	char room[EVENT_MAX];
-	char track[64];
-	unsigned track_length;
-};
-
-/* Nothing below writes more than EVENT_MAX: numbers, a call's name, a thread's name. */
-#define PUT(t, literal)                                                    \
-	do {                                                               \
-		__builtin_memcpy((t)->at, (literal), sizeof(literal) - 1); \
-		(t)->at += sizeof(literal) - 1;                            \
-	} while (0)
-
-static void put_string(struct text *t, const char *s)
-{
-	while (*s)
-		*t->at++ = *s++;
-}
-
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-			    "34353637383940414243444546474849505152535455565758596061626364656667"
-			    "6869707172737475767778798081828384858687888990919293949596979899";
-
-/* Two digits at a time: most of what is written are numbers. */
-static char *to_digits(char *to, uint64_t n)
-{
-	char digits[24];
-	unsigned i = sizeof(digits);
-
-	while (n >= 100) {
-		i -= 2;
-		__builtin_memcpy(digits + i, pairs + n % 100 * 2, 2);
-		n /= 100;
-	}
-	i -= 2;
-	__builtin_memcpy(digits + i, pairs + n * 2, 2);
-	if (n < 10)
-		i++;
-	while (i < sizeof(digits))
-		*to++ = digits[i++];
-	return to;
-}
-
-static void put_number(struct text *t, uint64_t n)
-{
-	t->at = to_digits(t->at, n);
-}
-
-static void put_hex(struct text *t, uint64_t n)
-{
-	int shift = 60;
-
-	while (shift && !(n >> shift))
-		shift -= 4;
-	for (; shift >= 0; shift -= 4)
-		*t->at++ = "0123456789abcdef"[n >> shift & 15];
-}
-
-/* Microseconds, to the nanosecond. */
-static void put_time(struct text *t, uint64_t ns)
-{
-	unsigned rest = (unsigned)(ns % 1000);
-
-	put_number(t, ns / 1000);
-	t->at[0] = '.';
-	t->at[1] = (char)('0' + rest / 100);
-	t->at[2] = (char)('0' + rest / 10 % 10);
-	t->at[3] = (char)('0' + rest % 10);
-	t->at += 4;
-}
 
 /* How many bytes of a character in UTF-8 are at `s`, which ends in a 0; 0: it is none. */
 static unsigned utf8(const unsigned char *s)
@@ -122,7 +48,7 @@ static void put_name(struct text *t, const char name[16])
 			s[i] >= ' ' && s[i] < 0x80 && s[i] != '"' && s[i] != '\\' ? 1 : utf8(s + i);
 
 		if (!n) {
-			PUT(t, "\\u00");
+			TEXT(t, "\\u00");
 			*t->at++ = "0123456789abcdef"[s[i] >> 4];
 			*t->at++ = "0123456789abcdef"[s[i] & 15];
 			i++;
@@ -145,11 +71,13 @@ static void stop(int err)
 /* Events of `th` follow. */
 static void start(struct text *t, const struct thread *th)
 {
+	static struct text_known pid;
+
 	t->at = t->track;
-	PUT(t, "\",\"pid\":");
-	put_number(t, (uint64_t)process_id);
-	PUT(t, ",\"tid\":");
-	put_number(t, (uint64_t)th->tid);
+	TEXT(t, "\",\"pid\":");
+	text_known(t, &pid, (uint64_t)process_id);
+	TEXT(t, ",\"tid\":");
+	text_number(t, (uint64_t)th->tid);
 	t->track_length = (unsigned)(t->at - t->track);
 	t->at = t->room;
 }
@@ -157,20 +85,18 @@ static void start(struct text *t, const struct thread *th)
 static void begin(struct text *t, char phase)
 {
 	if (t->at > t->room)
-		PUT(t, ",\n");
-	PUT(t, "{\"ph\":\"");
+		TEXT(t, ",\n");
+	TEXT(t, "{\"ph\":\"");
 	*t->at++ = phase;
-	/* Whole words, since most are no longer than that; `room` has place for it. */
-	for (unsigned i = 0; i < t->track_length; i += 8)
-		__builtin_memcpy(t->at + i, t->track + i, 8);
+	__builtin_memcpy(t->at, t->track, sizeof(t->track));
 	t->at += t->track_length;
 }
 
 static void begin_at(struct text *t, char phase, uint64_t ns)
 {
 	begin(t, phase);
-	PUT(t, ",\"ts\":");
-	put_time(t, ns);
+	TEXT(t, ",\"ts\":");
+	text_moment(t, ns);
 }
 
 static void write_out(struct text *t)
@@ -190,11 +116,11 @@ static void put_names(const struct thread *th, bool process)
 	start(&t, th);
 	begin(&t, 'M');
 	if (process)
-		PUT(&t, ",\"name\":\"process_name\",\"args\":{\"name\":\"");
+		TEXT(&t, ",\"name\":\"process_name\",\"args\":{\"name\":\"");
 	else
-		PUT(&t, ",\"name\":\"thread_name\",\"args\":{\"name\":\"");
+		TEXT(&t, ",\"name\":\"thread_name\",\"args\":{\"name\":\"");
 	put_name(&t, th->name);
-	PUT(&t, "\"}}");
+	TEXT(&t, "\"}}");
 	write_out(&t);
 }
 
@@ -223,25 +149,25 @@ static void put_wait(struct text *t, struct thread *th, uint64_t ns)
 	unsigned more = 0;
 
 	begin_at(t, 'B', ns);
-	PUT(t, ",\"cat\":\"");
-	put_string(t, causes[co->parked_by]);
-	PUT(t, "\",\"name\":\"");
-	put_string(t, report_call_name(th->call.nr));
+	TEXT(t, ",\"cat\":\"");
+	text_string(t, causes[co->parked_by]);
+	TEXT(t, "\",\"name\":\"");
+	text_string(t, report_call_name(th->call.nr));
 	*t->at++ = '"';
 	if (co->fd.fd >= 0) {
-		PUT(t, ",\"args\":{\"fd\":");
-		put_number(t, (uint64_t)co->fd.fd);
+		TEXT(t, ",\"args\":{\"fd\":");
+		text_number(t, (uint64_t)co->fd.fd);
 		for (const struct fd_wait *w = co->fd.next; w; w = w->next)
 			more++;
 		if (more) {
-			PUT(t, ",\"more\":");
-			put_number(t, more);
+			TEXT(t, ",\"more\":");
+			text_number(t, more);
 		}
 		*t->at++ = '}';
 	} else if (co->queue_key && co->queue_key != WAIT_CHILD_KEY) {
-		PUT(t, ",\"args\":{\"word\":\"");
-		put_hex(t, co->queue_key);
-		PUT(t, "\"}");
+		TEXT(t, ",\"args\":{\"word\":\"");
+		text_hex(t, co->queue_key);
+		TEXT(t, "\"}");
 	}
 	*t->at++ = '}';
 	th->trace_waits = true;
@@ -257,11 +183,11 @@ static void put_run(struct text *t, struct thread *th, uint64_t began, uint64_t 
 		*t->at++ = '}';
 	}
 	begin_at(t, 'X', from);
-	PUT(t, ",\"dur\":");
-	put_time(t, to - from);
-	PUT(t, ",\"name\":\"run\"");
+	TEXT(t, ",\"dur\":");
+	text_time(t, to - from);
+	TEXT(t, ",\"name\":\"run\"");
 	if (th->co.runnable)
-		PUT(t, ",\"args\":{\"gave\":\"way\"}");
+		TEXT(t, ",\"args\":{\"gave\":\"way\"}");
 	*t->at++ = '}';
 }
 
@@ -310,9 +236,9 @@ void trace_thread_begins(const struct thread *th, const struct thread *by)
 	put_names(th, false);
 	start(&t, th);
 	begin_at(&t, 'i', trace_clock_ns(stamp_now()));
-	PUT(&t, ",\"s\":\"t\",\"name\":\"begins\",\"args\":{\"by\":");
-	put_number(&t, (uint64_t)by->tid);
-	PUT(&t, "}}");
+	TEXT(&t, ",\"s\":\"t\",\"name\":\"begins\",\"args\":{\"by\":");
+	text_number(&t, (uint64_t)by->tid);
+	TEXT(&t, "}}");
 	write_out(&t);
 }
 
@@ -326,7 +252,7 @@ void trace_thread_ends(struct thread *th)
 	start(&t, th);
 	put_run(&t, th, co_began(), now);
 	begin_at(&t, 'i', now);
-	PUT(&t, ",\"s\":\"t\",\"name\":\"ends\"}");
+	TEXT(&t, ",\"s\":\"t\",\"name\":\"ends\"}");
 	write_out(&t);
 }
 
