@@ -47,6 +47,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	ca->self = ca;
 	ca->stack_top = (uint64_t)stack + STACK_SIZE;
 	ca->wrfsbase = wrfsbase;
+	ca->mxcsr = CONTROL_LOST;
 	stamp_init();
 	ca->since = ca->began = stamp_now();
 	slab_init(&ca->coroutines, (object_size + CACHE_LINE - 1) & ~(CACHE_LINE - 1UL));
@@ -113,13 +114,14 @@ struct coroutine *co_new(void)
 	return co;
 }
 
-/* Twice a call: asked here, most of the time there is nothing to call for. */
-static void cancel_waits(struct coroutine *co)
+/* Asked here, most of the time there is nothing to call for. */
+static inline void cancel_waits(struct coroutine *co)
 {
 	if (co->timer_pos)
 		timer_cancel(co);
 	if (co->queue_key)
-		waitq_cancel(co);
+		list_del(&co->queue_link);
+	co->queue_key = 0;
 	if (co->fd.fd >= 0)
 		fd_wait_cancel(co);
 }
@@ -140,10 +142,8 @@ void co_free(struct coroutine *co)
 	slab_free(&ca->coroutines, co);
 }
 
-void carrier_set_fs(uint64_t fs)
+static inline void load_fs(struct carrier *ca, uint64_t fs)
 {
-	struct carrier *ca = this_carrier();
-
 	if (ca->fs_loaded == fs)
 		return;
 	ca->fs_loaded = fs;
@@ -153,15 +153,25 @@ void carrier_set_fs(uint64_t fs)
 		raw2(__NR_arch_prctl, SET_FS, fs);
 }
 
-void co_run_last(struct coroutine *co)
+void carrier_set_fs(uint64_t fs)
+{
+	load_fs(this_carrier(), fs);
+}
+
+static inline void run_last(struct carrier *ca, struct coroutine *co)
 {
 	if (co->runnable)
 		return;
 	co->runnable = true;
 	if (co->priority)
-		prio_queue(this_carrier(), co, false);
+		prio_queue(ca, co, false);
 	else
-		list_add_tail(co->hog ? &this_carrier()->hogs : &this_carrier()->runq, &co->run);
+		list_add_tail(co->hog ? &ca->hogs : &ca->runq, &co->run);
+}
+
+void co_run_last(struct coroutine *co)
+{
+	run_last(this_carrier(), co);
 }
 
 void co_run_next(struct coroutine *co)
@@ -181,7 +191,7 @@ void co_wake(struct coroutine *co, enum wake why)
 		return; /* it runs, or is runnable and in no call */
 	cancel_waits(co);
 	co->woke |= why;
-	co_run_last(co);
+	run_last(this_carrier(), co);
 }
 
 static struct coroutine *runq_pop(struct carrier *ca)
@@ -208,6 +218,18 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	return co;
 }
 
+static void park(struct carrier *ca, struct coroutine *co, long (*again)(struct coroutine *))
+{
+	co->woke = 0;
+	co->again = again;
+	co->hog &= ca->slice_used != 0; /* it has computed again */
+	co->called = true;
+	ca->acted |= co->parked_by != PARK_QUEUE;
+	co->spun -= co->spun > 0;
+	vector_leave(ca, co);
+	sched_stats.parks[co->parked_by]++;
+}
+
 /*
  * The end of a call, or a further try of it. True: the coroutine may go on in program text;
  * false: it has parked, or it is no more.
@@ -218,17 +240,11 @@ call_ends(struct carrier *ca, struct coroutine *co, long (*again)(struct corouti
 	for (;;) {
 		if (ca->current != co)
 			return false;
-		co->woke = 0;
 		if (result == BLOCKED) {
-			co->again = again;
-			co->hog &= ca->slice_used != 0; /* it has computed again */
-			co->called = true;
-			ca->acted |= co->parked_by != PARK_QUEUE;
-			co->spun -= co->spun > 0;
-			co_save_vector(co);
-			sched_stats.parks[co->parked_by]++;
+			park(ca, co, again);
 			return false;
 		}
+		co->woke = 0;
 		co->again = NULL;
 		cancel_waits(co); /* what was armed before an error */
 		if (sched_hooks.finish(co, result))
@@ -238,17 +254,17 @@ call_ends(struct carrier *ca, struct coroutine *co, long (*again)(struct corouti
 }
 
 /* Program text goes on as soon as we are back at the door: see co_resume. */
-static void run_text(struct coroutine *co)
+static inline void run_text(struct carrier *ca, struct coroutine *co)
 {
 	if (co->notice)
 		sched_hooks.before_run(co);
-	carrier_set_fs(co->fs);
+	load_fs(ca, co->fs);
 	if (!co->live_vector)
-		vector_load(co);
+		vector_enter(ca, co);
 }
 
 /* The current coroutine, if there is one still, has had the carrier until now. */
-static void leave(struct carrier *ca)
+static inline void leave(struct carrier *ca)
 {
 	cpu_charge(ca, ca->current);
 	if (sched_hooks.left && ca->current)
@@ -259,7 +275,7 @@ static void leave(struct carrier *ca)
  * Of a thousand coroutines none is in the cache when its turn comes. So while one runs, the next
  * one's stack is fetched, and what is known of the one after that, whose stack it tells then.
  */
-static void fetch_ahead(const struct carrier *ca)
+static inline void fetch_ahead(const struct carrier *ca)
 {
 	const struct list *next = ca->runq.next;
 	const char *co, *stack;
@@ -274,6 +290,50 @@ static void fetch_ahead(const struct carrier *ca)
 		__builtin_prefetch(co + i, 1);
 }
 
+/* True: it was woken by what ends its call, and nobody has to look why. */
+static inline bool woken_is_all(struct coroutine *co)
+{
+	bool all = co->event_ends && co->woke == WAKE_EVENT;
+
+	co->event_ends = false;
+	if (all) {
+		co->again = NULL;
+		co->woke = 0;
+	}
+	return all;
+}
+
+/* Who is next, when it is not plainly the first of those that do not compute. */
+static __attribute__((noinline)) struct coroutine *choose(struct carrier *ca)
+{
+	struct coroutine *co;
+
+	do {
+		if (ca->attention)
+			sched_hooks.attend();
+		if (carrier_idle(ca) || ca->since - ca->looked > ca->look_again) {
+			turn_look(ca, carrier_idle(ca));
+			ca->since = ca->looked; /* nobody's time */
+		}
+		co = runq_pop(ca);
+	} while (!co);
+	return co;
+}
+
+static inline struct coroutine *next_of(struct carrier *ca)
+{
+	struct coroutine *co;
+
+	if (list_empty(&ca->runq) || !list_empty(&ca->hogs) || !list_empty(&ca->urgent) ||
+	    order_state || ca->attention || ca->since - ca->looked > ca->look_again)
+		return choose(ca);
+	ca->kept_since = 0;
+	co = container_of(ca->runq.next, struct coroutine, run);
+	list_del(&co->run);
+	co->runnable = false;
+	return co;
+}
+
 static void run_next(struct carrier *ca)
 {
 	leave(ca);
@@ -283,15 +343,7 @@ static void run_next(struct carrier *ca)
 		struct coroutine *co;
 
 		ca->current = NULL;
-		if (ca->attention)
-			sched_hooks.attend();
-		if (carrier_idle(ca) || ca->since - ca->looked > ca->look_again) {
-			turn_look(ca, carrier_idle(ca));
-			ca->since = ca->looked; /* nobody's time */
-		}
-		co = runq_pop(ca);
-		if (!co)
-			continue;
+		co = next_of(ca);
 		ca->current = co;
 		ca->began = ca->since;
 		co->parked_by = PARK_OTHER;
@@ -301,12 +353,14 @@ static void run_next(struct carrier *ca)
 		co->switches++;
 		sched_stats.switches++;
 		fetch_ahead(ca);
-		if (co->again && !call_ends(ca, co, co->again, co->again(co))) {
+		if (co->again && !woken_is_all(co) &&
+		    !call_ends(ca, co, co->again, co->again(co))) {
 			leave(ca); /* its wait goes on: `since` stays */
 			continue;
 		}
-		turn_begin(ca, co);
-		run_text(co);
+		if (co->spun || co->hog) /* for nobody else does it do anything */
+			turn_begin(ca, co);
+		run_text(ca, co);
 		return;
 	}
 }
@@ -321,10 +375,14 @@ void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long
 {
 	struct carrier *ca = this_carrier();
 
-	if (call_ends(ca, co, again, result) && !turn_is_over(ca, co))
-		run_text(co);
-	else
+	if (result == BLOCKED && ca->current == co) {
+		park(ca, co, again);
 		run_next(ca);
+	} else if (call_ends(ca, co, again, result) && !turn_is_over(ca, co)) {
+		run_text(ca, co);
+	} else {
+		run_next(ca);
+	}
 }
 
 void carrier_enter_ended(struct coroutine *co)
@@ -334,7 +392,12 @@ void carrier_enter_ended(struct coroutine *co)
 	if (turn_is_over(ca, co))
 		run_next(ca);
 	else
-		run_text(co);
+		run_text(ca, co);
+}
+
+bool carrier_goes_on(struct coroutine *co)
+{
+	return !co->notice && turn_goes_on(this_carrier(), co);
 }
 
 /* From co_syscall. True: the coroutine goes on at once, and only its result is new. */
@@ -349,7 +412,7 @@ bool carrier_enter_front(struct coroutine *co)
 	if (call_ends(ca, co, sched_hooks.again, result) && !turn_is_over(ca, co)) {
 		if (co->live_vector && !co->notice)
 			return true;
-		run_text(co);
+		run_text(ca, co);
 	} else {
 		run_next(ca);
 	}
@@ -363,7 +426,7 @@ void carrier_interrupted(void)
 
 	if (!turn_is_interrupted(ca, co)) {
 		turn_begin(ca, co);
-		run_text(co);
+		run_text(ca, co);
 		return;
 	}
 	sched_stats.preempted++;

@@ -12,6 +12,8 @@
 
 #define TIMER_CLOCKS 3
 #define CACHE_LINE   64
+#define TURN_CALLS   64         /* see turn.c */
+#define CONTROL_LOST 0xffffffff /* no value of MXCSR */
 
 struct timer_entry {
 	uint64_t deadline; /* nanoseconds */
@@ -46,6 +48,10 @@ struct carrier {
 	bool loop_opening;     /* move the descriptors that libev makes to high numbers */
 	uint8_t selector_on;   /* what `selector` is outside libev: 1 once dispatch is armed */
 	bool wrfsbase;
+	/* Control words as the last coroutine has left them; CONTROL_LOST: others are loaded now.
+	 */
+	uint16_t fcw;
+	uint32_t mxcsr;
 	uint64_t fs_loaded;
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;
@@ -105,19 +111,57 @@ void carrier_set_fs(uint64_t fs);
 
 /* vector.c */
 void vector_init(struct carrier *ca);
-/* Into the processor, whatever is in it. */
+void vector_save(struct carrier *ca, struct coroutine *co);
 void vector_load(struct coroutine *co);
+
+/* Vector state out of the processor, where the coroutine's still is in it. */
+static inline void vector_leave(struct carrier *ca, struct coroutine *co)
+{
+	if (!co->live_vector)
+		return;
+	co->live_vector = false;
+	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(co->mxcsr), "=m"(co->fcw));
+	ca->mxcsr = co->mxcsr;
+	ca->fcw = co->fcw;
+	if (co->abi != ABI_C)
+		vector_save(ca, co);
+}
+
+/* Into the processor, whatever is in it. */
+static inline void vector_enter(struct carrier *ca, struct coroutine *co)
+{
+	/* Mostly the registers are dead, and the control words the same as before. */
+	if (co->vector || co->vector_brief || co->fresh_vector || ca->mxcsr != co->mxcsr ||
+	    ca->fcw != co->fcw)
+		vector_load(co);
+	/* It may end, or be taken off, without a word. */
+	ca->mxcsr = CONTROL_LOST;
+	co->live_vector = true;
+}
 
 static inline bool carrier_idle(const struct carrier *ca)
 {
 	return list_empty(&ca->runq) && list_empty(&ca->hogs) && list_empty(&ca->urgent);
 }
 
+/* order.c: 0: no seed, first come, first served. */
+extern uint64_t order_state;
+
 /* turn.c */
 /* The loop, which waits only if `wait`. */
 void turn_look(struct carrier *ca, bool wait);
 /* Program text is about to go on: how soon is a timer to look at what it does? */
 void turn_begin(struct carrier *ca, struct coroutine *co);
+/* After a call that did not block, most of the time: nothing to look after. */
+static inline bool turn_goes_on(struct carrier *ca, struct coroutine *co)
+{
+	if (co->priority | co->hog | ca->short_over || ca->ticked || order_state ||
+	    ca->urgent.next != &ca->urgent || ca->ticks + 1 >= TURN_CALLS)
+		return false;
+	ca->ticks++;
+	co->called = ca->acted = true;
+	return true;
+}
 /*
  * After a call that did not block: now and then somebody else's turn, since a coroutine whose
  * calls never block would keep the carrier for ever. True: the current one was put last.
@@ -173,8 +217,6 @@ int waitq_init(void) __attribute__((warn_unused_result));
 void helper_after_fork(void);
 
 /* order.c */
-/* 0: no seed, first come, first served. */
-extern uint64_t order_state;
 /* Whether a coroutine whose call did not block makes way for the others. */
 bool order_makes_way(void);
 /* Whose turn it is, of a queue that is not empty. */

@@ -465,6 +465,7 @@ void loop_run(struct carrier *ca, bool wait)
 	bool near;
 
 	carrier_set_fs(ca->fs_main);
+	ca->mxcsr = CONTROL_LOST;
 	/* libev computes with doubles: not under what a coroutine has unmasked. */
 	__asm__ volatile("ldmxcsr %1; fnstcw %0" : "=m"(now) : "m"(mxcsr));
 	if (now != fcw)

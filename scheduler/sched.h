@@ -32,12 +32,6 @@ enum wait_events { WAIT_READ = 1, WAIT_WRITE = 2 };
 /* Why coroutines park, for the counters. */
 enum park { PARK_FD, PARK_TIME, PARK_QUEUE, PARK_HELPER, PARK_OTHER, PARK_YIELD, PARK_CAUSES };
 
-/* How much of a context must survive a switch. */
-enum abi {
-	ABI_C,       /* it called a function: the vector registers are dead */
-	ABI_SYSCALL, /* it stands at a system call or anywhere: all of them live */
-};
-
 struct coroutine;
 struct watch_report;
 
@@ -67,14 +61,15 @@ struct coroutine {
 	uint8_t packed;    /* vector_brief is a vector_packed: its kind, counted from 1 */
 	bool live_vector;  /* its vector state is in the processor now */
 	bool runnable;
-	uint8_t priority;  /* of a real-time policy, 1 to 99; 0 all others */
-	bool round_robin;  /* gives way to its equals when its slice ends */
-	bool hog;          /* it computes: it has used up slices and not parked early since */
-	bool notice;       /* see sched_hooks.before_run */
-	uint8_t woke;      /* enum wake, for `again` */
-	bool called;       /* it has made a call since a tick was last seen to */
-	uint8_t quiet;     /* ticks in a row without a call between them */
-	uint8_t spun;      /* parks until its slices are no longer short: see preempt_short */
+	uint8_t priority; /* of a real-time policy, 1 to 99; 0 all others */
+	bool round_robin; /* gives way to its equals when its slice ends */
+	bool hog;         /* it computes: it has used up slices and not parked early since */
+	bool notice;      /* see sched_hooks.before_run */
+	uint8_t woke;     /* enum wake, for `again` */
+	bool event_ends;  /* its call: woken by WAKE_EVENT alone, its registers are right already */
+	bool called;      /* it has made a call since a tick was last seen to */
+	uint8_t quiet;    /* ticks in a row without a call between them */
+	uint8_t spun;     /* parks until its slices are no longer short: see preempt_short */
 	uint32_t patience; /* nanoseconds of its next short slice */
 
 	/* Part 3: owned by the wait_* functions. */
@@ -171,6 +166,11 @@ void co_drop_vector(struct coroutine *co);
 void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result);
 /* The same, of a call that has ended and left its result in the registers. */
 void carrier_enter_ended(struct coroutine *co);
+/*
+ * Before that, with only those registers saved that C does not preserve. True: nothing is to be
+ * done, go on to co_return.
+ */
+bool carrier_goes_on(struct coroutine *co);
 /* Its registers were saved while it ran; something was noted. As above. */
 void carrier_interrupted(void);
 /* Runs coroutines for ever, on the carrier's own stack. */

@@ -31,6 +31,10 @@
 #define CA_SIDE      40
 #define CA_SIDE_DEAD 48
 
+/* How much of a context must survive a switch. */
+#define ABI_C       0 /* it called a function: the vector registers are dead */
+#define ABI_SYSCALL 1 /* it stands at a system call or anywhere: all of them live */
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
@@ -59,6 +63,7 @@ _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top);
 
 /* Between these labels the registers of the program are being loaded: go back to the start. */
 extern const char co_front_exit[], co_front_exit_end[], co_resume_exit[], co_resume_exit_end[];
+extern const char co_return [], co_return_end[];
 #endif
 
 #endif

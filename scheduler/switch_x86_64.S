@@ -151,6 +151,54 @@ carrier_interrupted_entry:
 	.cfi_endproc
 	.size	co_resume, . - co_resume
 
+/*
+ * As co_resume, for the coroutine that made the call: the registers that C preserves still hold
+ * what they held then, and %rcx is as the kernel leaves it.
+ */
+	.globl	co_return
+	.hidden	co_return
+	.type	co_return, @function
+co_return:
+	.cfi_startproc
+	.cfi_undefined rip
+	mov	%gs:CA_STACK, %rsp
+	mov	%gs:CA_CURRENT, %r11
+	cmpl	$0, %gs:CA_ATTENTION
+	jne	.Lreturn_slow
+	mov	R_RDI(%r11), %rdi
+	mov	R_RSI(%r11), %rsi
+	mov	R_RDX(%r11), %rdx
+	mov	R_R8(%r11), %r8
+	mov	R_R9(%r11), %r9
+	mov	R_R10(%r11), %r10
+	mov	R_RAX(%r11), %rax
+	mov	R_RIP(%r11), %rcx
+	cmpq	$0, R_FLAGS(%r11)
+	je	1f
+	pushq	R_FLAGS(%r11)
+	popfq
+1:
+	mov	R_RSP(%r11), %rsp
+	mov	R_FLAGS(%r11), %r11
+	jmp	*%rcx
+	.globl	co_return_end
+	.hidden	co_return_end
+co_return_end:
+.Lreturn_slow:
+	mov	%rbx, R_RBX(%r11)
+	mov	%rbp, R_RBP(%r11)
+	mov	%r12, R_R12(%r11)
+	mov	%r13, R_R13(%r11)
+	mov	%r14, R_R14(%r11)
+	mov	%r15, R_R15(%r11)
+	mov	R_RIP(%r11), %rcx
+	mov	%rcx, R_RCX(%r11)
+	mov	R_FLAGS(%r11), %rcx
+	mov	%rcx, R_R11(%r11)
+	jmp	.Lattend
+	.cfi_endproc
+	.size	co_return, . - co_return
+
 /* _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top) */
 	.globl	carrier_stack_call
 	.hidden	carrier_stack_call

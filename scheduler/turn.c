@@ -7,7 +7,6 @@
  * At a switch, or after so many calls, the loop is looked at, so that I/O and timers never starve;
  * but not twice in a millisecond: a look costs as much as ten switches.
  */
-#define TICKS      64
 #define LOOK_LATER 20 /* ms at most: the kernel may have stopped us in the midst of it */
 /* Who has spun once is taken to do so again until it has parked so many times without. */
 #define SPUN 16
@@ -70,7 +69,7 @@ static bool turn_is_over_by_chance(struct carrier *ca, struct coroutine *co)
 	if (ca->alive < 2)
 		return false;
 	co_save_vector(co); /* libev uses vector registers */
-	if (++ca->ticks >= TICKS)
+	if (++ca->ticks >= TURN_CALLS)
 		turn_look(ca, false);
 	if (carrier_idle(ca) || !order_makes_way())
 		return false;
@@ -96,7 +95,7 @@ static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
 {
 	bool over = ca->ticked && slice_is_over(ca, co);
 
-	if (++ca->ticks >= TICKS || over) {
+	if (++ca->ticks >= TURN_CALLS || over) {
 		co_save_vector(co);
 		if (look_is_due(ca))
 			turn_look(ca, false);
@@ -117,7 +116,7 @@ bool turn_is_over(struct carrier *ca, struct coroutine *co)
 		co_run_last(co);
 		return true;
 	}
-	if ((++ca->ticks < TICKS && !ca->ticked && !ca->short_over) || ca->alive < 2)
+	if ((++ca->ticks < TURN_CALLS && !ca->ticked && !ca->short_over) || ca->alive < 2)
 		return false;
 	ca->short_over = false;
 	if (ca->ticked)

@@ -214,38 +214,25 @@ void *co_vector_alloc(void)
 }
 
 /*
- * Takes the vector state out of the processor. Under memory exhaustion there is nothing left to
- * try: a thread that lost its registers cannot go on.
+ * Takes the vector registers out of the processor. Under memory exhaustion there is nothing left
+ * to try: a thread that lost its registers cannot go on.
  */
-void co_save_vector(struct coroutine *co)
+void vector_save(struct carrier *ca, struct coroutine *co)
 {
-	if (!co->live_vector)
-		return;
-	co->live_vector = false;
-	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(co->mxcsr), "=m"(co->fcw));
-	if (co->abi == ABI_C)
-		return;
 	if (!co->vector && save_brief(co))
 		return;
 	if (!co->vector)
-		co->vector = slab_alloc(&this_carrier()->vectors);
+		co->vector = slab_alloc(&ca->vectors);
 	CHECK(co->vector);
 	xsave(co->vector);
 	/* Whoever is next may load the brief form: no register of this one's stack must be left. */
 	__asm__ volatile("fninit");
+	ca->mxcsr = CONTROL_LOST;
 }
 
-static void load_control(const struct coroutine *co)
+void co_save_vector(struct coroutine *co)
 {
-	uint32_t mxcsr;
-	uint16_t fcw;
-
-	/* Loading either is slow; reading them is not, and they hardly ever differ. */
-	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(fcw));
-	if (mxcsr != co->mxcsr)
-		__asm__ volatile("ldmxcsr %0" : : "m"(co->mxcsr));
-	if (fcw != co->fcw)
-		__asm__ volatile("fldcw %0" : : "m"(co->fcw));
+	vector_leave(this_carrier(), co);
 }
 
 void vector_load(struct coroutine *co)
@@ -260,8 +247,8 @@ void vector_load(struct coroutine *co)
 			brief.load(brief_of(co));
 			co_drop_vector(co);
 		}
-		load_control(co);
+		/* Loading either may be slow, and reading them is: see vector_enter. */
+		__asm__ volatile("ldmxcsr %0; fldcw %1" : : "m"(co->mxcsr), "m"(co->fcw));
 	}
 	co->fresh_vector = false;
-	co->live_vector = true;
 }

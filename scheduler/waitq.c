@@ -53,9 +53,12 @@ void waitq_cancel(struct coroutine *co)
 /* Wakes at most `n`, the longest waiting first; returns how many. */
 unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits)
 {
+	struct list *at = bucket_of(key);
 	unsigned woken = 0;
 
-	list_for_each_safe (l, tmp, bucket_of(key)) {
+	if (list_empty(at))
+		return 0; /* so ends every second wake of libc's */
+	list_for_each_safe (l, tmp, at) {
 		struct coroutine *co = container_of(l, struct coroutine, queue_link);
 
 		if (woken == n)

@@ -90,19 +90,13 @@ long sys_enter_side(struct coroutine *co)
 }
 
 /*
- * As it neither waits nor fails, nothing of it has to be noted. glibc makes many for nobody: who
- * comes out of pthread_cond_wait leaves the mutex marked as contended.
+ * glibc makes many for nobody: who comes out of pthread_cond_wait leaves the mutex marked as
+ * contended.
  */
-bool sys_wakes_side(struct coroutine *co)
+void sys_wakes_side(struct coroutine *co)
 {
-	struct co_regs *r = &co->regs;
-	long woken;
-
-	if ((int)r->ax != __NR_futex || !futex_wakes(r->di, (int)r->si, (int)r->dx, &woken))
-		return false;
 	report.side++;
-	r->ax = (uint64_t)woken;
-	return true;
+	co->regs.ax = (uint64_t)futex_wake(co->regs.di, (int)co->regs.dx);
 }
 
 long sys_enter_back(struct coroutine *co)

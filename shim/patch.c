@@ -60,25 +60,21 @@ int patch_init(const void *fatal)
 }
 
 /* With the registers saved. */
-static void enter(struct coroutine *co, enum abi abi)
+__attribute__((used)) void side_enter(struct coroutine *co, int abi)
 {
-	co->abi = abi;
+	co->abi = (uint8_t)abi;
 	co->live_vector = true;
-	if (sys_wakes_side(co))
-		carrier_enter_ended(co);
-	else
-		carrier_enter(co, sys_again, sys_enter_side(co));
+	carrier_enter(co, sys_again, sys_enter_side(co));
 }
 
-__attribute__((used)) void side_enter(struct coroutine *co)
+/* A private FUTEX_WAKE, with the registers saved that C does not keep. True: back to the program.
+ */
+__attribute__((used)) bool side_wakes(struct coroutine *co, int abi)
 {
-	enter(co, ABI_SYSCALL);
-}
-
-/* From side_entry_dead. */
-__attribute__((used)) void side_enter_dead(struct coroutine *co)
-{
-	enter(co, ABI_C);
+	co->abi = (uint8_t)abi;
+	co->live_vector = true;
+	sys_wakes_side(co);
+	return carrier_goes_on(co);
 }
 
 static bool in_region(const struct patch_region *r, uint64_t ip)

@@ -166,6 +166,8 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 			*ip = (greg_t)co_front_exit;
 		else if (*ip >= (greg_t)co_resume_exit && *ip < (greg_t)co_resume_exit_end)
 			*ip = (greg_t)co_resume_exit;
+		else if (*ip >= (greg_t) co_return &&*ip < (greg_t)co_return_end)
+			*ip = (greg_t) co_return;
 		interruptible_signal(ip);
 		carrier_kick();
 		return;

@@ -20,8 +20,8 @@ extern const struct sys sys_table[SYS_COUNT];
 /* dispatch.c: the doors' way in, and sched_hooks.front and .again. */
 long sys_enter_front(struct coroutine *co);
 long sys_enter_side(struct coroutine *co);
-/* True: the call only wakes others, and has ended already. */
-bool sys_wakes_side(struct coroutine *co);
+/* A private FUTEX_WAKE, from beginning to end: it neither waits nor is there much to note of it. */
+void sys_wakes_side(struct coroutine *co);
 long sys_enter_back(struct coroutine *co);
 long sys_again(struct coroutine *co);
 bool sys_finish(struct coroutine *co, long result);
@@ -80,8 +80,8 @@ void sched_take_along(const struct thread *th);
 
 /* sys_futex.c */
 void futex_wake_address(uint64_t address, unsigned n);
-/* A wake on private memory, the call that is made most often. False: something else. */
-bool futex_wakes(uint64_t at, int op, int n, long *woken);
+/* FUTEX_WAKE on private memory, the call that is made most often. */
+long futex_wake(uint64_t at, int n);
 /* Makes the first in line the owner of a PI lock, if there is one; `flags` stay in its word. */
 long futex_hand_over(uint64_t address, uint32_t flags);
 /* What it owns with priority inheritance goes to those who wait for it. */

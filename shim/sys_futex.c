@@ -78,7 +78,7 @@ static long wait(struct thread *th, uint32_t bits, bool absolute)
 		return th->call.timed ? -ERESTARTNOHAND : -ERESTARTSYS;
 	if (!bits || at & 3)
 		return -EINVAL;
-	err = arm_timeout(th, absolute);
+	err = th->call.arg[3] ? arm_timeout(th, absolute) : 0;
 	if (err)
 		return err;
 	/*
@@ -89,10 +89,12 @@ static long wait(struct thread *th, uint32_t bits, bool absolute)
 		return -EFAULT;
 	if (word != (uint32_t)th->call.arg[2])
 		return -EAGAIN;
-	if (call_wait_deadline(th))
+	if (th->call.timed && call_wait_deadline(th))
 		return -ENOMEM;
 	wait_queue(&th->co, at, bits);
 	th->co.parked_by = PARK_QUEUE;
+	th->co.regs.ax = 0;
+	th->co.event_ends = true;
 	return BLOCKED;
 }
 
@@ -124,12 +126,9 @@ static unsigned wake(uint64_t at, int n, uint32_t bits)
 	return woken;
 }
 
-bool futex_wakes(uint64_t at, int op, int n, long *woken)
+long futex_wake(uint64_t at, int n)
 {
-	if (op != (FUTEX_WAKE | FUTEX_PRIVATE_FLAG) || at & 3)
-		return false;
-	*woken = wake(at, n, MATCH_ALL);
-	return true;
+	return at & 3 ? -EINVAL : (long)wake(at, n, MATCH_ALL);
 }
 
 static bool compare(uint32_t op, uint32_t old, uint32_t arg)

@@ -177,6 +177,91 @@ START_TEST(wake)
 }
 END_TEST
 
+/* The result of an event stands in the registers already. */
+static long op_event(struct task *t)
+{
+	note((int)t->tries);
+	if (t->co.woke)
+		return t->co.woke;
+	t->co.regs.ax = 50;
+	t->co.event_ends = true;
+	return BLOCKED;
+}
+
+static void waits_for_event(struct task *t)
+{
+	(void)t;
+	for (int i = 0; i < 4; i++)
+		note((int)call0(op_event));
+}
+
+static void makes_events(struct task *t)
+{
+	(void)t;
+	co_wake(&parked->co, WAKE_EVENT);
+	yield();
+	co_wake(&parked->co, WAKE_EVENT);
+	co_wake(&parked->co, WAKE_SIGNAL);
+	yield();
+	co_wake(&parked->co, WAKE_TIMEOUT);
+	yield();
+	co_wake(&parked->co, WAKE_EVENT);
+	yield();
+}
+
+START_TEST(event_ends)
+{
+	parked = task_new(waits_for_event, 1);
+	task_new(makes_events, 2);
+	tasks_run();
+	CHECK_LOG(0, 50, 0, 1, WAKE_EVENT | WAKE_SIGNAL, 0, 1, WAKE_TIMEOUT, 0, 50);
+}
+END_TEST
+
+/* What a call's end is looked at for: where there is none of it, it goes on at once. */
+static void is_looked_at(struct task *t)
+{
+	struct carrier *ca = this_carrier();
+	struct coroutine *co = &t->co;
+	int n = 0;
+
+	yield();
+	co->called = false;
+	ck_assert(carrier_goes_on(co));
+	ck_assert(co->called);
+	co->notice = true;
+	ck_assert(!carrier_goes_on(co));
+	co->notice = false;
+	co->hog = true;
+	ck_assert(!carrier_goes_on(co));
+	co->hog = false;
+	co->priority = 1;
+	ck_assert(!carrier_goes_on(co));
+	co->priority = 0;
+	ca->ticked = 1;
+	ck_assert(!carrier_goes_on(co));
+	ca->ticked = 0;
+	ca->short_over = true;
+	ck_assert(!carrier_goes_on(co));
+	ca->short_over = false;
+	sched_seed(1);
+	ck_assert(!carrier_goes_on(co));
+	order_state = 0;
+	ca->ticks = 0;
+	while (carrier_goes_on(co))
+		n++;
+	ck_assert_int_eq(n, TURN_CALLS - 1);
+	ca->ticks = 0;
+	ck_assert(carrier_goes_on(co));
+}
+
+START_TEST(goes_on)
+{
+	task_new(is_looked_at, 1);
+	tasks_run();
+}
+END_TEST
+
 /* Waits for everything at once. */
 static long op_anything(struct task *t)
 {
@@ -828,6 +913,8 @@ int main(void)
 	tcase_add_test(tests, order);
 	tcase_add_test(tests, next_and_last);
 	tcase_add_test(tests, wake);
+	tcase_add_test(tests, event_ends);
+	tcase_add_test(tests, goes_on);
 	tcase_add_test(tests, all_waits_end_together);
 	tcase_add_test(tests, refused);
 	tcase_add_test(tests, arguments);
