@@ -30,7 +30,15 @@ _Static_assert(offsetof(struct carrier, exit_rip) == CA_EXIT_RIP, "switch_x86_64
 _Static_assert(offsetof(struct carrier, attention) == CA_ATTENTION, "switch_x86_64.S");
 _Static_assert(offsetof(struct carrier, foreign) == CA_FOREIGN, "switch_x86_64.S");
 _Static_assert(offsetof(struct carrier, side) == CA_SIDE, "patch_plan.c");
+_Static_assert(offsetof(struct carrier, side_c) == CA_SIDE_C, "patch_plan.c");
 _Static_assert(offsetof(struct carrier, side_dead) == CA_SIDE_DEAD, "patch_plan.c");
+_Static_assert(offsetof(struct carrier, buckets) == CA_BUCKETS, "side_x86_64.S");
+_Static_assert(offsetof(struct carrier, ticked) == CA_TICKED, "side_x86_64.S");
+_Static_assert(offsetof(struct carrier, ticks) == CA_TICKS, "side_x86_64.S");
+_Static_assert(offsetof(struct carrier, acted) == CA_ACTED, "side_x86_64.S");
+_Static_assert(offsetof(struct carrier, short_over) == CA_SHORT_OVER, "side_x86_64.S");
+_Static_assert(offsetof(struct coroutine, hog) == CO_HOG, "side_x86_64.S");
+_Static_assert(offsetof(struct coroutine, called) == CO_CALLED, "side_x86_64.S");
 
 struct sched_hooks sched_hooks;
 struct sched_stats sched_stats;
@@ -60,7 +68,7 @@ int sched_init(size_t object_size, bool wrfsbase)
 	raw2(__NR_arch_prctl, GET_FS, &ca->fs_main);
 	ca->fs_loaded = ca->fs_main;
 	timer_init(ca);
-	err = waitq_init();
+	err = waitq_init(ca);
 	if (!err)
 		err = loop_init(ca);
 	if (!err)

@@ -12,7 +12,6 @@
 
 #define TIMER_CLOCKS 3
 #define CACHE_LINE   64
-#define TURN_CALLS   64         /* see turn.c */
 #define CONTROL_LOST 0xffffffff /* no value of MXCSR */
 
 struct timer_entry {
@@ -37,7 +36,14 @@ struct carrier {
 	volatile uint32_t attention; /* something was noted: see sched_hooks.attend */
 	uint32_t foreign;            /* this kernel thread runs no coroutines: calls go native */
 	const char *side;            /* where the stubs of the side door go, */
-	const char *side_dead;       /* and those at whose sites the vector registers are dead */
+	const char *side_dead;       /* those at whose sites flags and vector registers are dead, */
+	const char *side_c;          /* and those where only the flags are */
+	/* For wakes that nobody waits for: the wait queues; NULL: every call is seen to. */
+	struct list *buckets;
+	volatile uint32_t ticked; /* of the slice timer, not yet seen to */
+	unsigned ticks;           /* calls since it was last seen to whether a look is due */
+	volatile bool short_over; /* a short slice has ended, and that was not yet seen to */
+	bool acted;               /* somebody has done more than to wait in a queue: try_others */
 
 	/* Part 2: read by the kernel at every system call, 0 allow, 1 block, nothing else. */
 	volatile uint8_t selector;
@@ -63,16 +69,12 @@ struct carrier {
 	uint64_t hog_since;     /* time-stamp count when one of them got on last */
 	struct list all;
 	unsigned long alive;
-	unsigned ticks;                /* calls since it was last seen to whether a look is due */
 	uint64_t look_again;           /* counts to wait after that */
 	uint64_t looked;               /* time-stamp count after the last look at the loop */
-	volatile uint32_t ticked;      /* of the slice timer, not yet seen to */
 	uint32_t slice_used;           /* ticks since the last switch */
 	volatile bool short_slice;     /* the current coroutine has one: see preempt_short */
-	volatile bool short_over;      /* it has ended, and that was not yet seen to */
 	const struct coroutine *tried; /* its slice has ended early, see try_others, */
 	uint32_t tried_for;            /* and was to last so long */
-	bool acted;                    /* somebody has done more since than to wait in a queue */
 	struct slab coroutines, vectors, vectors_brief, vectors_packed[VECTOR_KINDS];
 
 	/* Part 3b: owned by cputime.c. */
@@ -211,7 +213,7 @@ bool timer_any(const struct carrier *ca);
 void timer_after_fork(struct carrier *ca);
 
 /* waitq.c */
-int waitq_init(void) __attribute__((warn_unused_result));
+int waitq_init(struct carrier *ca) __attribute__((warn_unused_result));
 
 /* helper.c */
 void helper_after_fork(void);

@@ -194,7 +194,7 @@ void sched_watch(uint64_t ns);
 /* For good: whatever comes now may forbid the watchdog its calls. */
 void sched_watch_end(void);
 
-/* order.c: chance decides who goes on, by this seed. */
+/* order.c: chance decides who goes on, by this seed; before sched_init. */
 void sched_seed(uint64_t seed);
 
 /* timer.c: deadlines in nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME. */
@@ -207,6 +207,8 @@ void wait_queue(struct coroutine *co, uint64_t key, uint32_t bits);
 unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits);
 unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n);
 struct coroutine *waitq_first(uint64_t key);
+/* From now on the doors themselves answer no wake, not even one for which nobody waits. */
+void waitq_close_doors(void);
 void waitq_cancel(struct coroutine *co);
 
 /* libev.c */

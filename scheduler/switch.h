@@ -23,13 +23,26 @@
 #define R_RIP   128
 #define R_FLAGS 136
 
-#define CA_CURRENT   8
-#define CA_STACK     16
-#define CA_EXIT_RIP  24
-#define CA_ATTENTION 32
-#define CA_FOREIGN   36
-#define CA_SIDE      40
-#define CA_SIDE_DEAD 48
+#define CA_CURRENT    8
+#define CA_STACK      16
+#define CA_EXIT_RIP   24
+#define CA_ATTENTION  32
+#define CA_FOREIGN    36
+#define CA_SIDE       40
+#define CA_SIDE_DEAD  48
+#define CA_SIDE_C     56
+#define CA_BUCKETS    64
+#define CA_TICKED     72
+#define CA_TICKS      76
+#define CA_SHORT_OVER 80
+#define CA_ACTED      81
+
+#define CO_HOG    221
+#define CO_CALLED 225
+
+#define TURN_CALLS  64 /* see turn.c */
+#define WAITQ_HASH  0x9e3779b97f4a7c15
+#define WAITQ_SHIFT 48 /* 2^16 buckets */
 
 /* How much of a context must survive a switch. */
 #define ABI_C       0 /* it called a function: the vector registers are dead */

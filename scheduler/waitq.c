@@ -5,20 +5,24 @@
 #include "raw.h"
 
 /* Untouched buckets cost no memory; a million waiters make chains of sixteen. */
-#define BUCKETS (1UL << 16)
+#define BUCKETS (1UL << (64 - WAITQ_SHIFT))
 
 static struct list *bucket;
 
-int waitq_init(void)
+_Static_assert(sizeof(*bucket) == 16, "side_x86_64.S");
+
+int waitq_init(struct carrier *ca)
 {
 	if (!bucket)
 		bucket = mem_pages(BUCKETS * sizeof(*bucket));
+	/* With a seed each call may end a turn. */
+	ca->buckets = order_state ? NULL : bucket;
 	return bucket ? 0 : -ENOMEM;
 }
 
 static struct list *bucket_of(uint64_t key)
 {
-	return &bucket[(key * 0x9e3779b97f4a7c15ULL) >> 48];
+	return &bucket[(key * WAITQ_HASH) >> WAITQ_SHIFT];
 }
 
 /* Behind all others but those of lower priority, as the kernel's futex queues. */
@@ -96,6 +100,11 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n)
 		moved++;
 	}
 	return moved;
+}
+
+void waitq_close_doors(void)
+{
+	this_carrier()->buckets = NULL;
 }
 
 /* The longest waiting coroutine of `key`, or NULL. */

@@ -21,6 +21,8 @@ const struct sys sys_table[SYS_COUNT] = {
 #undef SYS_AS
 #undef RESTART_AS
 
+_Static_assert(offsetof(struct report, side) == REPORT_SIDE, "side_x86_64.S");
+
 #define NO_HELPER_NS 10000000
 
 static const struct sys *lookup(long nr)

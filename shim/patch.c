@@ -52,8 +52,10 @@ int patch_init(const void *fatal)
 		return err;
 	this_carrier()->stubs = region;
 	this_carrier()->side = side_entry;
+	this_carrier()->side_c = side_entry_c;
 	this_carrier()->side_dead = side_entry_dead;
-	carrier_foreign.side = carrier_foreign.side_dead = side_entry_foreign;
+	carrier_foreign.side = carrier_foreign.side_c = carrier_foreign.side_dead =
+		side_entry_foreign;
 	libc_fatal = fatal;
 	on = true;
 	return 0;
@@ -191,6 +193,7 @@ static bool make_plan(struct coroutine *co, const struct patch_function *fn, con
 	carrier_set_fs(ca->fs_main);
 	ca->in_loop = true;
 	ok = patch_plan(fn, site, plan);
+	plan->flags_dead = ok && patch_flags_dead(fn, site, libc_fatal);
 	plan->vectors_dead = ok && patch_vectors_dead(fn, site, libc_fatal);
 	ca->in_loop = false;
 	return ok;

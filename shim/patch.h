@@ -70,7 +70,8 @@ struct patch_plan {
 	uint8_t disps;       /* displacements from %rip among them, */
 	uint8_t disp_at[4];  /* counted from `from`, */
 	uint8_t disp_end[4]; /* and the ends of their instructions */
-	bool vectors_dead;   /* see patch_vector.c */
+	bool flags_dead;     /* see patch_vector.c */
+	bool vectors_dead;   /* the flags too, then */
 };
 
 bool patch_plan(const struct patch_function *fn, const uint8_t *site, struct patch_plan *plan);
@@ -114,6 +115,7 @@ struct patch_region {
 
 /* patch_vector.c: `fatal` is libc's __libc_fatal. */
 bool patch_vectors_dead(const struct patch_function *fn, const uint8_t *site, const uint8_t *fatal);
+bool patch_flags_dead(const struct patch_function *fn, const uint8_t *site, const uint8_t *fatal);
 
 /* patch.c */
 struct coroutine;
@@ -128,7 +130,10 @@ uint64_t patch_ip_resumed(uint64_t ip);
 /* The program has unmapped these, or mapped something else there. */
 void patch_forget(uint64_t begin, uint64_t end);
 
-/* side_x86_64.S: where stubs jump, by way of carrier.side and .side_dead. */
-extern const char side_entry[], side_entry_dead[], side_entry_foreign[];
+/* side_x86_64.S: where stubs jump, by way of carrier.side, .side_c and .side_dead. */
+extern const char side_entry[], side_entry_c[], side_entry_dead[], side_entry_foreign[];
+/* Where a call was answered at the door already, but not the signal that came then: make it anew.
+ */
+extern const char side_answered[], side_answered_end[], side_again[];
 
 #endif

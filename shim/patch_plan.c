@@ -150,8 +150,11 @@ static bool fix_disps(const struct patch_plan *plan, const uint8_t *from, uint8_
 bool patch_emit(const struct patch_plan *plan, uint64_t stub, uint8_t out[PATCH_SLOT],
 		uint8_t jump[PATCH_JUMP])
 {
+	const uint8_t entry = plan->vectors_dead ? CA_SIDE_DEAD
+			      : plan->flags_dead ? CA_SIDE_C
+						 : CA_SIDE;
 	const uint8_t jmp_gs[] = {
-		0x65, 0xff, 0x24, 0x25, plan->vectors_dead ? CA_SIDE_DEAD : CA_SIDE, 0, 0, 0,
+		0x65, 0xff, 0x24, 0x25, entry, 0, 0, 0,
 	};
 	const uint8_t *next = plan->site + PATCH_SYSCALL;
 	uint64_t resume = plan->after ? patch_behind(plan, stub) : (uint64_t)next;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the vector registers are dead at a system call of libc's: then no switch keeps them. */
+/* Whether flags and vector registers are dead at a system call of libc's: then none keeps them. */
+#include <string.h>
+
 #include "patch.h"
 
 /*
@@ -32,4 +34,33 @@ bool patch_vectors_dead(const struct patch_function *fn, const uint8_t *site, co
 			return false;
 	}
 	return shown;
+}
+
+/*
+ * No function of C's expects any of its caller or leaves any, and a compiler takes every `syscall`
+ * to set them. In what libc has in assembly they are dead too where the function ends behind it,
+ * or goes on with a comparison, which sets them all.
+ */
+bool patch_flags_dead(const struct patch_function *fn, const uint8_t *site, const uint8_t *fatal)
+{
+	static const struct {
+		uint8_t length, bytes[3];
+	} ends[] = {
+		{1, {0xc3}},             /* ret */
+		{1, {0x3d}},             /* cmp $imm32,%eax */
+		{2, {0x48, 0x3d}},       /* the same of %rax */
+		{2, {0x83, 0xf8}},       /* cmp $imm8,%eax */
+		{3, {0x48, 0x83, 0xf8}}, /* the same of %rax */
+		{2, {0x85, 0xc0}},       /* test %eax,%eax */
+		{3, {0x48, 0x85, 0xc0}}, /* the same of %rax */
+	};
+	const uint8_t *next = site + PATCH_SYSCALL;
+
+	if (site < fn->begin || next >= fn->end || fatal < fn->text_begin || fatal >= fn->text_end)
+		return false;
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (fn->end - next >= ends[i].length &&
+		    !memcmp(next, ends[i].bytes, ends[i].length))
+			return true;
+	return false;
 }

@@ -95,6 +95,7 @@ long proc_beside(struct thread *th, uint64_t flags, uint64_t stack)
 	if (!b)
 		return -ENOMEM;
 	futex_mirror = true;
+	waitq_close_doors();
 	return make(th, b, flags, stack);
 }
 

@@ -3,6 +3,9 @@
 #ifndef COPATCH_REPORT_H
 #define COPATCH_REPORT_H
 
+#define REPORT_SIDE 16 /* offset, for the assembler; checked in dispatch.c */
+
+#ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,5 +31,6 @@ static inline uint64_t report_clock(void)
 void report_held(long nr, uint64_t begun);
 /* At the end of the process: the lines on stderr, if they are wanted. */
 void report_print(void);
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 #include <asm/unistd.h>
 
 #include "../scheduler/switch.h"
+#include "report.h"
 
 #define PATCH_FUTEX_WAKE 129 /* FUTEX_WAKE_PRIVATE; its header is for C only */
 
@@ -29,18 +30,26 @@
  *
  * A call that only wakes others mostly goes on at once: what C keeps stays where it is then.
  */
-	.macro	side name abi
+	.macro	side name abi flags=1
 	.globl	\name
 	.hidden	\name
 	.type	\name, @function
 \name:
 	.cfi_startproc
 	.cfi_undefined rip
+	.if	!\flags
+	cmp	$__NR_futex, %eax
+	jne	1f
+	lea	1f(%rip), %r11
+	cmp	$PATCH_FUTEX_WAKE, %esi
+	je	side_nobody
+1:
+	.endif
 	mov	%gs:CA_CURRENT, %r11
 	mov	%rcx, R_RIP(%r11)
 	mov	%rsp, R_RSP(%r11)
 	mov	%gs:CA_STACK, %rsp
-	.if	\abi == ABI_C
+	.if	!\flags
 	movq	$0, R_FLAGS(%r11)
 	.else
 	pushfq
@@ -84,8 +93,62 @@
 	.endm
 
 	side	side_entry, ABI_SYSCALL
-	/* In C, and the vector registers are dead there; so are the flags, at every call of C's. */
-	side	side_entry_dead, ABI_C
+	/* In libc, where the flags are dead; and where the vector registers are dead too. */
+	side	side_entry_c, ABI_SYSCALL, 0
+	side	side_entry_dead, ABI_C, 0
+
+/*
+ * A private FUTEX_WAKE. libc makes many for nobody: who comes out of pthread_cond_wait leaves the
+ * mutex marked as contended. Such a one is answered here, where nothing else is to be looked
+ * after; see turn_goes_on. No context is needed: a signal is noted while we are here.
+ *
+ * in:  as above, and %r11 where to go on if it is not
+ */
+	.globl	side_again, side_answered, side_answered_end
+	.hidden	side_again, side_answered, side_answered_end
+	.type	side_nobody, @function
+side_nobody:
+	.cfi_startproc
+	.cfi_undefined rip
+	test	$3, %edi
+	jne	side_again
+	cmpl	$0, %gs:CA_TICKED
+	jne	side_again
+	cmpl	$TURN_CALLS - 1, %gs:CA_TICKS
+	jae	side_again
+	mov	%gs:CA_CURRENT, %rax
+	cmpb	$0, CO_HOG(%rax)
+	jne	side_again
+	cmpb	$0, %gs:CA_SHORT_OVER
+	jne	side_again
+	cmpq	$0, %gs:CA_BUCKETS
+	je	side_again
+	movb	$1, CO_CALLED(%rax)
+	movb	$1, %gs:CA_ACTED
+	movabs	$WAITQ_HASH, %rax
+	imul	%rdi, %rax
+	shr	$WAITQ_SHIFT, %rax
+	shl	$4, %rax
+	add	%gs:CA_BUCKETS, %rax
+	cmpq	$0, (%rax)
+	je	1f
+	cmp	%rax, (%rax)
+	je	1f
+side_again:
+	mov	$__NR_futex, %eax
+	jmp	*%r11
+1:
+	incl	%gs:CA_TICKS
+	incq	report + REPORT_SIDE(%rip)
+	/* As at co_resume_exit: a signal that comes from here on must not wait for the next call. */
+side_answered:
+	cmpl	$0, %gs:CA_ATTENTION
+	jne	side_again
+	xor	%eax, %eax
+	jmp	*%rcx
+side_answered_end:
+	.cfi_endproc
+	.size	side_nobody, . - side_nobody
 
 /* In a child of vfork nothing is dispatched: the instruction in front of %rcx does it. */
 	.globl	side_entry_foreign

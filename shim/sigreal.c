@@ -13,6 +13,7 @@
 #include "../scheduler/helper.h"
 #include "../scheduler/raw.h"
 #include "log.h"
+#include "patch.h"
 #include "signals.h"
 #include "stacks.h"
 #include "sys.h"
@@ -168,6 +169,8 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 			*ip = (greg_t)co_resume_exit;
 		else if (*ip >= (greg_t) co_return &&*ip < (greg_t)co_return_end)
 			*ip = (greg_t) co_return;
+		else if (*ip >= (greg_t)side_answered && *ip < (greg_t)side_answered_end)
+			*ip = (greg_t)side_again;
 		interruptible_signal(ip);
 		carrier_kick();
 		return;

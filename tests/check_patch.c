@@ -161,6 +161,53 @@ START_TEST(vectors_dead_stub)
 }
 END_TEST
 
+START_TEST(flags_dead_stub)
+{
+	ck_assert(planned("b8 27 00 00 00 0f 05 c3", 5));
+	plan.flags_dead = true;
+	emitted(0, "e9 fb 0f 00 00", "b8 27 00 00 00 48 8d 0d fb ef ff ff 65 ff 24 25 38 00 00 00");
+	plan.vectors_dead = true;
+	emitted(0, "e9 fb 0f 00 00", "b8 27 00 00 00 48 8d 0d fb ef ff ff 65 ff 24 25 30 00 00 00");
+}
+END_TEST
+
+/* A call of the function's last bytes. */
+static bool flags_dead(const char *behind)
+{
+	char hex[64];
+
+	snprintf(hex, sizeof(hex), "b8 ca 00 00 00 0f 05 %s", behind);
+	ck_assert(planned(hex, 5));
+	return patch_flags_dead(&fn, site, text + 64);
+}
+
+START_TEST(flags_at_the_end)
+{
+	ck_assert(flags_dead("c3"));
+	ck_assert(flags_dead("48 3d 00 f0 ff ff c3"));
+	ck_assert(flags_dead("3d 00 f0 ff ff c3"));
+	ck_assert(flags_dead("48 83 f8 01 c3"));
+	ck_assert(flags_dead("83 f8 01 c3"));
+	ck_assert(flags_dead("48 85 c0 c3"));
+	ck_assert(flags_dead("85 c0 c3"));
+	/* mov, adc, jne, a shift by nothing, and what only begins like a comparison */
+	ck_assert(!flags_dead("89 c7 c3"));
+	ck_assert(!flags_dead("48 15 00 f0 ff ff c3"));
+	ck_assert(!flags_dead("75 00 c3"));
+	ck_assert(!flags_dead("d3 e0 c3"));
+	ck_assert(!flags_dead("48 83 d0 01 c3"));
+	/* The bytes end with the function; it is not libc's; the site is not its own. */
+	ck_assert(flags_dead("48 85 c0"));
+	fn.end--;
+	ck_assert(!patch_flags_dead(&fn, site, text + 64));
+	fn.end++;
+	ck_assert(!patch_flags_dead(&fn, site, NULL));
+	ck_assert(!patch_flags_dead(&fn, site, text + sizeof(text)));
+	ck_assert(!patch_flags_dead(&fn, fn.begin - 1, text + 64));
+	ck_assert(!patch_flags_dead(&fn, fn.end - 2, text + 64));
+}
+END_TEST
+
 /* mov $202,%eax; syscall; test %eax,%eax; jg to the call; ret; and `more` before the call. */
 static bool dead(const char *more)
 {
@@ -381,6 +428,8 @@ int main(void)
 	tcase_add_test(tests, behind);
 	tcase_add_test(tests, behind_relative);
 	tcase_add_test(tests, vectors_dead_stub);
+	tcase_add_test(tests, flags_dead_stub);
+	tcase_add_test(tests, flags_at_the_end);
 	tcase_add_test(tests, vectors_dead);
 	tcase_add_test(tests, vectors_alive);
 	tcase_add_test(tests, vectors_of_libc);
