@@ -85,7 +85,9 @@ $(BUILD)/libcopatch.so-gdb.py: shim/copatch-gdb.py
 	$(Q)cp $< $@
 
 # The files that are ordinary C: start-up, and the front door on the program's side.
+# The front door calls libc twice for each call: not by way of a stub.
 $(BUILD)/shim/init.o $(BUILD)/shim/preloaded.o $(BUILD)/shim/interpose.o: CORE := -fexceptions
+$(BUILD)/shim/interpose.o: CORE += -fno-plt
 $(BUILD)/shim/eyes/%.o: CORE :=
 $(BUILD)/shim/launch/report_page.o: shim/launch/report.html
 $(BUILD)/shim/launch/%.o: CORE := -DCOPATCH_VERSION='"$(VERSION)"'

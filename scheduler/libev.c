@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "raw.h"
+#include "sched.h"
 
 #define PAGE 4096UL
 /* The end of a stream and urgent data by their names: see fd_set_quiet. */
@@ -76,7 +77,7 @@ static int wait(int epoll, struct epoll_event *got, int most, int ms)
 		uint64_t data = got[i].data.u64;
 
 		if (i + 2 < n)
-			loop_fetch((int)(uint32_t)got[i + 2].data.u64);
+			fd_fetch((int)(uint32_t)got[i + 2].data.u64);
 		if (i + 1 < n)
 			loop_fetch_waiter((int)(uint32_t)got[i + 1].data.u64);
 		if (!loop_reported((int)(uint32_t)data, (uint32_t)(data >> 32), got[i].events))

@@ -27,9 +27,8 @@ void loop_registered(int fd, uint32_t mark);
 void loop_not_open(int fd);
 /*
  * Of a thousand descriptors none is in the cache when it is reported. So while one is served, what
- * is known of another is fetched; and of who waits for it, once that is there.
+ * is known of another is fetched by fd_fetch; and of who waits for it, once that is there.
  */
-void loop_fetch(int fd);
 void loop_fetch_waiter(int fd);
 /*
  * `events` were reported under that mark: wakes who waits for them. False: the descriptor is not

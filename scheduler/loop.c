@@ -349,7 +349,7 @@ void loop_not_open(int fd)
 	carrier_kick(); /* libev may be about to wait */
 }
 
-void loop_fetch(int fd)
+void fd_fetch(int fd)
 {
 	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
 

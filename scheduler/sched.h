@@ -236,6 +236,8 @@ unsigned fd_table_end(void);
 void fd_set_quiet(int fd);
 /* True once, if nothing was reported since. */
 bool fd_take_quiet(int fd);
+/* What the loop knows of it comes into the cache, soon. */
+void fd_fetch(int fd);
 /*
  * The number is about to be closed or to name another file. `stays_open`: there may be another
  * number, or another process, that keeps the file open.
