@@ -3,19 +3,32 @@
  * The server as everybody writes it first: a thread for each connection, blocking calls.
  * Prints "port N" and serves until killed.
  *
- * usage: echo_threads [-h] [-g THREADS]
+ * usage: echo_threads [-h] [-g THREADS] [-b THREADS]
  *
  *   -h  an HTTP server that says hello
  *   -g  so many further threads that compute all the time
+ *   -b  so many further threads, with the least of stacks, that wait for ever
  */
 #include "echo.h"
 
+#define LEAST 16384
+
 static int http;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 
 static void *compute(void *arg)
 {
 	for (volatile unsigned long n = 0;; n++)
 		;
+	return arg;
+}
+
+static void *block(void *arg)
+{
+	pthread_mutex_lock(&lock);
+	for (;;)
+		pthread_cond_wait(&never, &lock);
 	return arg;
 }
 
@@ -44,18 +57,23 @@ out:
 int main(int argc, char **argv)
 {
 	int listener, option, hogs = 0;
-	pthread_t hog;
+	long blocked = 0;
+	pthread_t other;
 
-	while ((option = getopt(argc, argv, "hg:")) != -1) {
+	while ((option = getopt(argc, argv, "hg:b:")) != -1) {
 		if (option == 'h')
 			http = 1;
 		else if (option == 'g')
 			hogs = atoi(optarg);
+		else if (option == 'b')
+			blocked = atol(optarg);
 		else
 			return 2;
 	}
 	while (hogs-- > 0)
-		start(&hog, SMALL_STACK, compute, NULL);
+		start(&other, SMALL_STACK, compute, NULL);
+	while (blocked-- > 0)
+		start(&other, LEAST, block, NULL);
 	listener = echo_listen(0);
 
 	for (;;) {

@@ -117,7 +117,7 @@ class Bench:
                                 options, stdout=subprocess.PIPE,
                                 stderr=None if self.args.verbose else subprocess.DEVNULL)
             try:
-                port = self.read_port(server)
+                port = self.read_port(server, limit)
                 return self.run("native", [self.path("echo_load"), "-p", port, "-P",
                                            str(server.pid), *map(str, load)],
                                 limit, self.load_core)
