@@ -236,8 +236,8 @@ void preempt_fine(void);
 bool preempt_short(const struct coroutine *co);
 /* How long is the next one? Longer after each without a call, shorter after each with one. */
 void preempt_patience(struct coroutine *co);
-/* The same after one of `ns` that was in vain. True: it is no longer worth the while. */
-bool preempt_longer(struct coroutine *co, uint32_t ns);
+/* The same after one of `ns` that was in vain. */
+void preempt_longer(struct coroutine *co, uint32_t ns);
 /* Whether somebody has had a whole slice who has had so many ticks. */
 bool preempt_slice_is_over(uint32_t ticks);
 void preempt_after_fork(void);

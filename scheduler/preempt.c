@@ -151,10 +151,9 @@ void preempt_patience(struct coroutine *co)
 	co->patience = bounded(co->called ? co->patience / 2 : co->patience + co->patience / 4);
 }
 
-bool preempt_longer(struct coroutine *co, uint32_t ns)
+void preempt_longer(struct coroutine *co, uint32_t ns)
 {
 	co->patience = bounded(2 * ns);
-	return co->patience == TICK;
 }
 
 /* timer_create(2): the child has none. */

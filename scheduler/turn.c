@@ -38,8 +38,10 @@ static bool look_is_due(struct carrier *ca)
 void turn_begin(struct carrier *ca, struct coroutine *co)
 {
 	if (ca->tried == co) {
-		if (!ca->acted && list_empty(&ca->runq) && preempt_longer(co, ca->tried_for))
+		if (!ca->acted && list_empty(&ca->runq)) {
+			preempt_longer(co, ca->tried_for);
 			co->spun = 0;
+		}
 		ca->tried = NULL;
 	}
 	ca->short_slice = false;
@@ -161,8 +163,9 @@ static bool look_after_tick(struct carrier *ca)
 
 /*
  * A slice ends early for the others' sake. If all that they do meanwhile is to wait in queues, it
- * was in vain, and the next one may be twice as long: who has locked something, and let go of it
- * a moment later, keeps them waiting just when it is taken off, and does not wait for them.
+ * was in vain: who has locked something, and lets go of it a moment later, keeps them waiting
+ * just when it is taken off, and does not wait for them. It is not taken to spin any more, and if
+ * it seems to again, its slices are twice as long.
  */
 static void try_others(struct carrier *ca, const struct coroutine *co)
 {

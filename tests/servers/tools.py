@@ -136,7 +136,7 @@ def spinning(side):
 
 @case("locking")
 def locking(side):
-    """Four threads have a lock by turns, and are not taken to spin: hardly 300 turns a second."""
+    """Four threads have a lock by turns, and are not taken to spin: hardly 100 turns a second."""
     process, status = side.run([BUILD + "/tests/targets/preempt_crowd"])
     changes, spent = (int(process.tail(1)[0].split()[i]) for i in (0, 3))
     side.note(f"{changes} turns in {spent} ms of processor time")
