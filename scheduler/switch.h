@@ -41,8 +41,11 @@
 #define CO_CALLED 225
 
 #define TURN_CALLS  64 /* see turn.c */
+/* Which wait queue a key belongs to: see waitq.c. */
+#define WAITQ_PAGE  12
 #define WAITQ_HASH  0x9e3779b97f4a7c15
 #define WAITQ_SHIFT 48 /* 2^16 buckets */
+#define WAITQ_GRAIN 4
 
 /* How much of a context must survive a switch. */
 #define ABI_C       0 /* it called a function: the vector registers are dead */

@@ -20,9 +20,15 @@ int waitq_init(struct carrier *ca)
 	return bucket ? 0 : -ENOMEM;
 }
 
+/*
+ * Chance scatters pages, but the keys of one are in neighbouring buckets: who goes through an array
+ * of locks goes through the table in steps that the processor foresees.
+ */
 static struct list *bucket_of(uint64_t key)
 {
-	return &bucket[(key * WAITQ_HASH) >> WAITQ_SHIFT];
+	uint64_t page = (key >> WAITQ_PAGE) * WAITQ_HASH >> WAITQ_SHIFT;
+
+	return &bucket[(uint16_t)(page + (key >> WAITQ_GRAIN))];
 }
 
 /* Behind all others but those of lower priority, as the kernel's futex queues. */

@@ -110,6 +110,7 @@
 side_nobody:
 	.cfi_startproc
 	.cfi_undefined rip
+	mov	%r11, %gs:CA_EXIT_RIP
 	test	$3, %edi
 	jne	side_again
 	cmpl	$0, %gs:CA_TICKED
@@ -125,10 +126,16 @@ side_nobody:
 	je	side_again
 	movb	$1, CO_CALLED(%rax)
 	movb	$1, %gs:CA_ACTED
-	movabs	$WAITQ_HASH, %rax
-	imul	%rdi, %rax
+	mov	%rdi, %rax		/* bucket_of in waitq.c */
+	shr	$WAITQ_PAGE, %rax
+	movabs	$WAITQ_HASH, %r11
+	imul	%r11, %rax
 	shr	$WAITQ_SHIFT, %rax
-	shl	$4, %rax
+	mov	%edi, %r11d
+	shr	$WAITQ_GRAIN, %r11d
+	add	%r11d, %eax
+	movzwl	%ax, %eax
+	shl	$4, %eax
 	add	%gs:CA_BUCKETS, %rax
 	cmpq	$0, (%rax)
 	je	1f
@@ -136,7 +143,7 @@ side_nobody:
 	je	1f
 side_again:
 	mov	$__NR_futex, %eax
-	jmp	*%r11
+	jmp	*%gs:CA_EXIT_RIP
 1:
 	incl	%gs:CA_TICKS
 	incq	report + REPORT_SIDE(%rip)

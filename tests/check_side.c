@@ -156,6 +156,32 @@ START_TEST(nobody)
 }
 END_TEST
 
+/* The door looks into the same queue as all others. */
+static void looks_everywhere(struct task *t)
+{
+	static uint32_t words[1 << 16];
+	struct coroutine *other = co_new();
+
+	(void)t;
+	this_carrier()->ticks = 0;
+	for (int i = 0; i < 30; i++) {
+		uint32_t *at = &words[unit_random() % (sizeof(words) / sizeof(*words))];
+
+		wait_queue(other, (uint64_t)at, 1);
+		ck_assert_int_eq(through(side_entry_c, SYS_futex, at, FUTEX_WAKE_PRIVATE), 5);
+		waitq_cancel(other);
+		ck_assert_int_eq(through(side_entry_c, SYS_futex, at, FUTEX_WAKE_PRIVATE), 0);
+	}
+	co_free(other);
+}
+
+START_TEST(queues)
+{
+	task_new(looks_everywhere, 1);
+	tasks_run();
+}
+END_TEST
+
 static unsigned attended;
 
 static void attend(void)
@@ -190,6 +216,7 @@ int main(void)
 
 	tcase_add_test(tests, every_call);
 	tcase_add_loop_test(tests, nobody, 0, 2);
+	tcase_add_test(tests, queues);
 	tcase_add_test(tests, attention);
 	return unit_end();
 }

@@ -252,7 +252,7 @@ static void model_requeue(const uint64_t *keys, int from, int to, unsigned n)
 
 START_TEST(random_operations)
 {
-	uint64_t keys[MODEL_KEYS] = {8, 12, 0x7fff12345678, ~3UL};
+	uint64_t keys[MODEL_KEYS] = {8, 1000, 0x7fff12345678, ~3UL};
 
 	keys[4] = neighbour(keys[2]);
 	keys[5] = neighbour(keys[0]);
