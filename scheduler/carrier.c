@@ -13,9 +13,11 @@
 #define STACK_SIZE (256UL << 10)
 /* So many milliseconds those who compute wait for others who do not. */
 #define HOGS_WAIT 10
-#define SET_GS    0x1001 /* asm/prctl.h */
-#define SET_FS    0x1002
-#define GET_FS    0x1003
+/* State of cancellation in the struct pthread of glibc 2.36, which it looks up around each wait. */
+#define LIBC_THREAD 0x300
+#define SET_GS      0x1001 /* asm/prctl.h */
+#define SET_FS      0x1002
+#define GET_FS      0x1003
 
 _Static_assert(offsetof(struct co_regs, flags) == R_FLAGS, "switch_x86_64.S");
 _Static_assert(offsetof(struct co_regs, sp) == R_RSP, "switch_x86_64.S");
@@ -281,19 +283,23 @@ static inline void leave(struct carrier *ca)
 
 /*
  * Of a thousand coroutines none is in the cache when its turn comes. So while one runs, the next
- * one's stack is fetched, and what is known of the one after that, whose stack it tells then.
+ * one's stack is fetched, with what libc knows of its thread, and what is known here of the one
+ * after that, which tells then where its stack is.
  */
 static inline void fetch_ahead(const struct carrier *ca)
 {
-	const struct list *next = ca->runq.next;
-	const char *co, *stack;
+	const struct coroutine *next = container_of(ca->runq.next, struct coroutine, run);
+	const char *co, *stack, *thread;
 
 	if (list_empty(&ca->runq))
 		return;
-	stack = (const char *)container_of(next, struct coroutine, run)->regs.sp;
-	co = (const char *)container_of(next->next, struct coroutine, run);
+	stack = (const char *)next->regs.sp;
+	thread = (const char *)next->fs;
+	co = (const char *)container_of(next->run.next, struct coroutine, run);
 	for (size_t i = 0; i < 3 * CACHE_LINE; i += CACHE_LINE)
 		__builtin_prefetch(stack + i, 1);
+	__builtin_prefetch(thread, 1);
+	__builtin_prefetch(thread + LIBC_THREAD, 1);
 	for (size_t i = 0; i < ca->coroutines.size; i += CACHE_LINE)
 		__builtin_prefetch(co + i, 1);
 }

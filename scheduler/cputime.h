@@ -9,13 +9,13 @@
 /* Whose time it was since the last switch; `co` NULL: nobody's. */
 static inline void cpu_charge(struct carrier *ca, struct coroutine *co)
 {
-	uint64_t now = stamp_now();
+	uint64_t now = stamp_now(), used = now - ca->since;
 
 	if (co) {
 		if (list_empty(&co->ran))
 			list_add_tail(&ca->ran, &co->ran);
-		co->cycles += now - ca->since;
-		ca->cycles += now - ca->since;
+		co->cycles += used;
+		ca->cycles += used;
 	}
 	ca->since = now;
 }

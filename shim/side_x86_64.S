@@ -30,14 +30,14 @@
  *
  * A call that only wakes others mostly goes on at once: what C keeps stays where it is then.
  */
-	.macro	side name abi flags=1
+	.macro	side name abi flags=1 nobody=0
 	.globl	\name
 	.hidden	\name
 	.type	\name, @function
 \name:
 	.cfi_startproc
 	.cfi_undefined rip
-	.if	!\flags
+	.if	\nobody
 	cmp	$__NR_futex, %eax
 	jne	1f
 	lea	1f(%rip), %r11
@@ -93,8 +93,9 @@
 	.endm
 
 	side	side_entry, ABI_SYSCALL
-	/* In libc, where the flags are dead; and where the vector registers are dead too. */
-	side	side_entry_c, ABI_SYSCALL, 0
+	/* In libc, where the flags are dead: here it lets go of locks. */
+	side	side_entry_c, ABI_SYSCALL, 0, 1
+	/* Where the vector registers are dead too. Conditions and semaphores know who waits. */
 	side	side_entry_dead, ABI_C, 0
 
 /*
