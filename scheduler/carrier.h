@@ -73,6 +73,7 @@ struct carrier {
 	uint64_t looked;               /* time-stamp count after the last look at the loop */
 	uint32_t slice_used;           /* ticks since the last switch */
 	volatile bool short_slice;     /* the current coroutine has one: see preempt_short */
+	bool woke_many;                /* somebody has woken several at once: see turn_is_over */
 	const struct coroutine *tried; /* its slice has ended early, see try_others, */
 	uint32_t tried_for;            /* and was to last so long */
 	struct slab coroutines, vectors, vectors_brief, vectors_packed[VECTOR_KINDS];

@@ -105,6 +105,18 @@ static bool urgent_turn_is_over(struct carrier *ca, struct coroutine *co)
 	return gives_way(ca, co, over);
 }
 
+/*
+ * Who wakes many mostly holds the lock that all of them want: a broadcast. If the turn ended there
+ * each of them would wait again, for the lock. It ends at the next call.
+ */
+static bool has_woken_many(struct carrier *ca)
+{
+	bool many = ca->woke_many;
+
+	ca->woke_many = false;
+	return many;
+}
+
 bool turn_is_over(struct carrier *ca, struct coroutine *co)
 {
 	co->called = ca->acted = true;
@@ -114,11 +126,15 @@ bool turn_is_over(struct carrier *ca, struct coroutine *co)
 		return turn_is_over_by_chance(ca, co);
 	/* Whom it has woken needs what it has let go of: hardly ever does a slice end then. */
 	if (co->hog && !list_empty(&ca->runq)) {
+		if (has_woken_many(ca))
+			return false;
 		co_save_vector(co);
 		co_run_last(co);
 		return true;
 	}
 	if ((++ca->ticks < TURN_CALLS && !ca->ticked && !ca->short_over) || ca->alive < 2)
+		return false;
+	if (has_woken_many(ca))
 		return false;
 	ca->short_over = false;
 	if (ca->ticked)

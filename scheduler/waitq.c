@@ -78,6 +78,8 @@ unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits)
 		co_wake(co, WAKE_EVENT);
 		woken++;
 	}
+	if (woken > 1)
+		this_carrier()->woke_many = true;
 	return woken;
 }
 

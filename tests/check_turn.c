@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests: how long the short slices of threads that spin, or seem to, are. */
+/* Unit tests: how long the short slices of threads that spin, or seem to, are; where turns end. */
 /* OBJS: SCHEDULER */
 #include "tasks.h"
 
@@ -143,6 +143,53 @@ START_TEST(first_again)
 }
 END_TEST
 
+static long op_wake(struct task *t)
+{
+	waitq_wake(KEY, (unsigned)t->arg[0], ~0U);
+	this_carrier()->ticks = TURN_CALLS;
+	return 0;
+}
+
+static void waits_and_tells(struct task *t)
+{
+	waits(t);
+	note('w');
+}
+
+static void wakes(struct task *t)
+{
+	t->co.hog = t->id;
+	call1(op_wake, 3);
+	note('1');
+	call1(op_wake, 0);
+	note('2');
+}
+
+/* How it goes if a turn is over when three are woken: 'w' each of them, '1' and '2' the waker. */
+static const char *order(bool hog)
+{
+	static char text[8];
+
+	task_logged = 0;
+	sched_hooks.left = hook_left;
+	for (int i = 0; i < 3; i++)
+		task_new(waits_and_tells, i);
+	task_new(wakes, hog);
+	tasks_run();
+	for (unsigned i = 0; i < task_logged && i < sizeof(text) - 1; i++)
+		text[i] = (char)task_log[i];
+	text[task_logged] = 0;
+	return text;
+}
+
+/* A broadcast is mostly made with the lock held that all who are woken want. */
+START_TEST(broadcast)
+{
+	ck_assert_str_eq(order(false), "1www2");
+	ck_assert_str_eq(order(true), "1www2");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tests = unit_begin("turn", 10, tasks_setup);
@@ -152,5 +199,6 @@ int main(void)
 	tcase_add_test(tests, of_use);
 	tcase_add_test(tests, alone);
 	tcase_add_test(tests, first_again);
+	tcase_add_test(tests, broadcast);
 	return unit_end();
 }
