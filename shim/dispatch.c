@@ -47,6 +47,7 @@ static void begin(struct thread *th)
 	th->call.held = -1;
 	th->call.clock = 0;
 	th->call.front = th->call.timed = th->call.mask_saved = th->call.begun = false;
+	th->call.soon = false;
 	th->call.kind = 0;
 }
 
@@ -57,7 +58,9 @@ long sys_enter_front(struct coroutine *co)
 
 	begin(th);
 	th->call.front = true;
-	th->call.nr = (long)r->di;
+	th->call.nr = (int32_t)(r->di & ~CALL_SOON);
+	th->call.soon = r->di & CALL_SOON;
+	th->call.done = r->di >> CALL_DONE_SHIFT;
 	th->call.arg[0] = (long)r->si;
 	th->call.arg[1] = (long)r->dx;
 	th->call.arg[2] = (long)r->cx;

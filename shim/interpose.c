@@ -27,6 +27,7 @@
 
 #include "../scheduler/carrier.h"
 #include "../scheduler/raw.h"
+#include "thread.h"
 
 #define FRONT  __attribute__((section("front_text"), visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
@@ -56,6 +57,24 @@ INLINE long enter_cancellable(long nr, long a, long b, long c, long d, long e, l
 	ret = co_syscall(nr, a, b, c, d, e, f);
 	pthread_setcanceltype(old, NULL);
 	return ret;
+}
+
+/*
+ * What is sent hardly ever waits; and a call that does not wait is a cancellation point as it
+ * begins, no longer. Where it would wait it comes back and is made as any other, from where it is.
+ */
+INLINE long enter_send(long a, long b, long c, long d, long e, long f)
+{
+	long ret, done = 0;
+
+	if (front_open && this_carrier()->alive >= 2) {
+		pthread_testcancel();
+		ret = co_syscall(__NR_sendto | CALL_SOON, a, b, c, d, e, f);
+		if (ret > CALL_WOULD_WAIT)
+			return ret;
+		done = CALL_WOULD_WAIT - ret;
+	}
+	return enter_cancellable(__NR_sendto | done << CALL_DONE_SHIFT, a, b, c, d, e, f);
 }
 
 INLINE long edge(long ret)
@@ -148,14 +167,14 @@ FRONT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 FRONT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
 	FORWARD(send, fd, buf, n, flags);
-	return CALL(__NR_sendto, fd, buf, n, flags, 0, 0);
+	return edge(enter_send(fd, (long)buf, (long)n, flags, 0, 0));
 }
 
 FRONT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		     socklen_t len)
 {
 	FORWARD(sendto, fd, buf, n, flags, to, len);
-	return CALL(__NR_sendto, fd, buf, n, flags, to, len);
+	return edge(enter_send(fd, (long)buf, (long)n, flags, (long)to, len));
 }
 
 FRONT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)

@@ -263,7 +263,8 @@ static __attribute__((noinline)) long send_on(struct thread *th, long n)
 
 	for (;;) {
 		if (n == -EAGAIN && !(flags & MSG_DONTWAIT))
-			return socket_wait(th, WAIT_WRITE);
+			return th->call.soon && !fd_nonblocking(fd) ? CALL_WOULD_WAIT - (long)done
+								    : socket_wait(th, WAIT_WRITE);
 		if (n < 0)
 			return done ? (long)done : broken_pipe(th, n, flags);
 		th->call.done = done += (uint64_t)n;

@@ -17,6 +17,14 @@
 
 #define NO_RESULT (-70001L) /* the registers are right as they are */
 
+/*
+ * The front door's number of a call that is to come back instead of waiting: with CALL_WOULD_WAIT
+ * less the bytes that went through. Made again, it has them above the number.
+ */
+#define CALL_SOON       (1L << 30)
+#define CALL_WOULD_WAIT (-70002L)
+#define CALL_DONE_SHIFT 32
+
 struct signal_queue {
 	uint64_t set; /* bit n - 1: signal n is in the queue */
 	struct list entries;
@@ -42,6 +50,7 @@ struct thread {
 		bool timed;
 		bool mask_saved;
 		bool begun; /* whatever a handler does once has been done */
+		bool soon;  /* see CALL_SOON */
 		uint8_t kind;
 	} call;
 	/* trace.c: the beginning of its wait is in the file, the end is not. */

@@ -9,7 +9,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_t forever;
-static int ends[2], listener, cleaned;
+static int ends[2], pair[2], listener, cleaned;
 static sem_t sem;
 
 static void clean(void *arg)
@@ -91,6 +91,19 @@ static void *in_cond(void *arg T_UNUSED)
 	return NULL;
 }
 
+/* The calls have nothing to wait for, but the thread is cancelled already. */
+static void *sends(void *arg T_UNUSED)
+{
+	pthread_cleanup_push(clean, NULL);
+	pthread_cancel(pthread_self());
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	t_say("sent %zd", send(pair[1], "a", 1, 0));
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	t_say("sent %zd", send(pair[1], "b", 1, 0));
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
 static void *sleeps(void *arg T_UNUSED)
 {
 	pause();
@@ -101,6 +114,7 @@ int main(void)
 {
 	struct sockaddr_in address;
 	pthread_t thread;
+	char bytes[8];
 	bool canceled;
 	pid_t child;
 
@@ -121,6 +135,11 @@ int main(void)
 		canceled = t_join(thread) == PTHREAD_CANCELED;
 		t_say("call %d: canceled %d cleaned %d", (int)how, canceled, cleaned);
 	}
+	cleaned = 0;
+	T_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	canceled = t_join(t_thread(sends, NULL)) == PTHREAD_CANCELED;
+	t_say("send: canceled %d cleaned %d, there are %zd", canceled, cleaned,
+	      recv(pair[0], bytes, sizeof(bytes), MSG_DONTWAIT));
 	cleaned = 0;
 	thread = t_thread(in_cond, NULL);
 	t_nap(30);

@@ -14,6 +14,7 @@ static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_spinlock_t spin;
 static volatile int got, cleaned;
 static int ends[2], files[2], queue;
+static char large[4 << 20];
 static pid_t child;
 
 static void clean(void *arg T_UNUSED)
@@ -70,6 +71,9 @@ static void waits(int how)
 	case 10:
 		pthread_spin_lock(&spin);
 		break;
+	case 11:
+		send(ends[1], large, sizeof(large), 0); /* in the middle of it */
+		break;
 	}
 	got++;
 	pthread_testcancel();
@@ -84,9 +88,9 @@ static void *runs(void *arg)
 	return NULL;
 }
 
-static const char *const names[] = {"waitpid",         "waitid",       "readv",   "recvmsg",
-				    "clock_nanosleep", "sigtimedwait", "msgrcv",  "mutex",
-				    "rwlock",          "flock",        "spinlock"};
+static const char *const names[] = {"waitpid",         "waitid",       "readv",    "recvmsg",
+				    "clock_nanosleep", "sigtimedwait", "msgrcv",   "mutex",
+				    "rwlock",          "flock",        "spinlock", "send"};
 
 int main(void)
 {
@@ -117,7 +121,7 @@ int main(void)
 		t_settle();
 		pthread_cancel(thread);
 		t_settle();
-		for (int i = 0; !cleaned && i < 200 && (how < 7 || how == 9); i++)
+		for (int i = 0; !cleaned && i < 200 && (how < 7 || how == 9 || how == 11); i++)
 			t_nap(10);
 		early = cleaned;
 		if (how == 7)

@@ -46,6 +46,11 @@ static ssize_t in_one_sendmsg(int fd)
 	return sendmsg(fd, &message, 0);
 }
 
+static ssize_t in_one_send(int fd)
+{
+	return send(fd, data, SIZE, 0);
+}
+
 static void move(const char *name, int from, int to, ssize_t (*put)(int))
 {
 	pthread_t reader = t_thread(reads, &from);
@@ -76,5 +81,7 @@ int main(void)
 	move("tcp, writev", ends[0], ends[1], in_one_writev);
 	t_tcp_pair(ends);
 	move("tcp, sendmsg", ends[0], ends[1], in_one_sendmsg);
+	t_tcp_pair(ends);
+	move("tcp, send", ends[0], ends[1], in_one_send);
 	return t_done();
 }
