@@ -228,14 +228,17 @@ static struct coroutine *runq_pop(struct carrier *ca)
 	return co;
 }
 
-static void park(struct carrier *ca, struct coroutine *co, long (*again)(struct coroutine *))
+static inline __attribute__((always_inline)) void park(struct carrier *ca, struct coroutine *co,
+						       long (*again)(struct coroutine *))
 {
 	co->woke = 0;
 	co->again = again;
-	co->hog &= ca->slice_used != 0; /* it has computed again */
 	co->called = true;
 	ca->acted |= co->parked_by != PARK_QUEUE;
-	co->spun -= co->spun > 0;
+	if (co->hog)
+		co->hog = ca->slice_used; /* it has computed again */
+	if (co->spun)
+		co->spun--;
 	vector_leave(ca, co);
 	sched_stats.parks[co->parked_by]++;
 }
@@ -385,18 +388,25 @@ _Noreturn void carrier_run(void)
 	co_resume();
 }
 
+static __attribute__((noinline)) void enter_ended(struct carrier *ca, struct coroutine *co,
+						  long (*again)(struct coroutine *), long result)
+{
+	if (call_ends(ca, co, again, result) && !turn_is_over(ca, co))
+		run_text(ca, co);
+	else
+		run_next(ca);
+}
+
 void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long result)
 {
 	struct carrier *ca = this_carrier();
 
-	if (result == BLOCKED && ca->current == co) {
-		park(ca, co, again);
-		run_next(ca);
-	} else if (call_ends(ca, co, again, result) && !turn_is_over(ca, co)) {
-		run_text(ca, co);
-	} else {
-		run_next(ca);
+	if (result != BLOCKED || ca->current != co) {
+		enter_ended(ca, co, again, result);
+		return;
 	}
+	park(ca, co, again);
+	run_next(ca);
 }
 
 void carrier_enter_ended(struct coroutine *co)

@@ -31,16 +31,19 @@ static struct list *bucket_of(uint64_t key)
 	return &bucket[(uint16_t)(page + (key >> WAITQ_GRAIN))];
 }
 
+static __attribute__((noinline)) struct list *before_lower(struct list *at, int priority)
+{
+	list_for_each (l, at)
+		if (container_of(l, struct coroutine, queue_link)->priority < priority)
+			return l;
+	return at;
+}
+
 /* Behind all others but those of lower priority, as the kernel's futex queues. */
-static void add(struct list *at, struct coroutine *co)
+static inline void add(struct list *at, struct coroutine *co)
 {
 	if (co->priority)
-		list_for_each (l, at)
-			if (container_of(l, struct coroutine, queue_link)->priority <
-			    co->priority) {
-				at = l;
-				break;
-			}
+		at = before_lower(at, co->priority);
 	list_add_tail(at, &co->queue_link);
 }
 

@@ -399,11 +399,11 @@ long sys_futex(struct thread *th)
 
 	if (is_shared(th))
 		return shared(th, op);
+	if (op == FUTEX_WAIT_BITSET) /* nearly every wait of libc's */
+		return wait(th, (uint32_t)th->call.arg[5], true);
 	switch (op) {
 	case FUTEX_WAIT:
 		return wait(th, MATCH_ALL, false);
-	case FUTEX_WAIT_BITSET:
-		return wait(th, (uint32_t)th->call.arg[5], true);
 	case FUTEX_WAKE:
 	case FUTEX_WAKE_BITSET:
 		if (th->call.arg[0] & 3 || (op == FUTEX_WAKE_BITSET && !(uint32_t)th->call.arg[5]))
