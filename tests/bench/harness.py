@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs programs by turns natively and under copatch, and prints a table of medians."""
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -107,29 +108,34 @@ class Bench:
                 line += got
         return line.split()[1].decode()
 
-    def echo(self, *load, limit=90, server_args=(), options=None):
-        """A server of the variant's kind, and the load that drives it."""
+    @contextlib.contextmanager
+    def server(self, variant, server_args=(), options=None):
+        """An echo server of the variant's kind; what it is given as drives it with a load."""
         kind = {"native": "echo_threads", "copatch": "echo_threads",
                 "libev": "echo_libev", "epoll": "echo_epoll"}
+        server = self.spawn(variant, [self.path(kind[variant]), *server_args], self.core,
+                            options, stdout=subprocess.PIPE,
+                            stderr=None if self.args.verbose else subprocess.DEVNULL)
+        try:
+            port = self.read_port(server)
+            yield lambda *load, limit=90: self.run(
+                "native", [self.path("echo_load"), "-p", port, "-P", str(server.pid),
+                           *map(str, load)], limit, self.load_core)
+        except Failed as error:
+            ended = server.poll()
+            if ended is None:
+                raise
+            raise Failed(f"the server ended with {ended} ({error})") from None
+        finally:
+            server.kill()
+            server.wait()
+            server.stdout.close()
 
+    def echo(self, *load, limit=90, server_args=()):
+        """A server of the variant's kind, and the load that drives it."""
         def once(variant):
-            server = self.spawn(variant, [self.path(kind[variant]), *server_args], self.core,
-                                options, stdout=subprocess.PIPE,
-                                stderr=None if self.args.verbose else subprocess.DEVNULL)
-            try:
-                port = self.read_port(server, limit)
-                return self.run("native", [self.path("echo_load"), "-p", port, "-P",
-                                           str(server.pid), *map(str, load)],
-                                limit, self.load_core)
-            except Failed as error:
-                ended = server.poll()
-                if ended is None:
-                    raise
-                raise Failed(f"the server ended with {ended} ({error})") from None
-            finally:
-                server.kill()
-                server.wait()
-                server.stdout.close()
+            with self.server(variant, server_args) as drive:
+                return drive(*load, limit=limit)
         return once
 
     def measure(self, title, once, columns, variants=("native", "copatch"), rounds=None):
