@@ -9,7 +9,8 @@
 #define LIMIT 80
 
 static struct sockaddr_in address;
-static int listener, full;
+static int listener;
+static volatile int full;
 
 static void *serves(void *arg)
 {
@@ -71,7 +72,9 @@ static int round_of(void)
 	server = t_thread(accepts, NULL);
 	for (int i = 0; i < PEERS; i++)
 		threads[i] = t_thread(asks, (void *)(intptr_t)peers[i]);
-	t_nap(10);
+	/* until the server has met it, which a busy machine delays */
+	for (int late = 0; late < 500 && !full; late++)
+		t_nap(10);
 	while (spares)
 		close(spare[--spares]);
 	for (int i = 0; i < PEERS; i++)

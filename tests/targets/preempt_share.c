@@ -11,7 +11,7 @@ static void *computes(void *arg T_UNUSED)
 	volatile unsigned work = 0;
 	int64_t start = t_now_ms();
 
-	while (!stop && t_now_ms() - start < 4000)
+	while (!stop && t_now_ms() - start < 8000)
 		work++;
 	return (void *)(intptr_t)(stop != 0);
 }
@@ -20,7 +20,7 @@ static void *waits_for_flag(void *arg T_UNUSED)
 {
 	int64_t start = t_now_ms();
 
-	while (!flag && t_now_ms() - start < 4000)
+	while (!flag && t_now_ms() - start < 8000)
 		;
 	return (void *)(intptr_t)(flag != 0);
 }
