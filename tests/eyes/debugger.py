@@ -9,10 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from harness import BUILD, LIBRARY, Skip, case, check, running, target
-from looks import THREADS, states
+from looks import THREADS, functions, look_until, states
 
 
 def gdb(*args, cwd=None, extra=()):
@@ -212,7 +211,8 @@ def gdb_stub():
             check(re.search(r"^#0 .* in \?\? \(\)\n(#.*\n)*"
                             r"#.*pthread_barrier_wait.*\n#.* meets \(",
                             running_there, re.M), out)
-            time.sleep(0.1)
+            look_until(program.pid, lambda by_id: functions(
+                by_id[int(waiter)])[1:3] == ["meets", "waits"], "meeting")
             program.process.send_signal(signal.SIGABRT)
             program.process.wait(60)
         out = gdb(target("barrier"), core_in(folder),

@@ -57,6 +57,7 @@ class Terminal:
                 data = b""
             if data:
                 self.stream.feed(data)
+                end = max(end, time.monotonic() + 0.05)     # to the end of a picture
             else:
                 self.status = os.waitstatus_to_exitcode(
                     os.waitpid(self.pid, 0)[1])
@@ -65,8 +66,14 @@ class Terminal:
         return [line.rstrip() for line in self.screen.display]
 
     def wait_for(self, seen, what, seconds=60):
+        def is_seen():
+            try:
+                return seen(self.text())
+            except (IndexError, ValueError):    # half a picture
+                return False
+
         end = time.monotonic() + seconds
-        while not seen(self.text()):
+        while not is_seen():
             if time.monotonic() > end or self.status is not None:
                 raise Wrong(f"no {what}; status {self.status}, screen:\n" +
                             "\n".join(self.text()))
@@ -141,7 +148,7 @@ def figures_of(pid):
 
 
 def alike(text, before, after):
-    """What top shows is what ps saw in the second around it, a third more or less."""
+    """What top shows is what ps saw around it, shares and rates a third more or less."""
     took = after[0] - before[0]
     for row in rows(text):
         name, share, rate = row[1], float(row[3]), int(row[5])
@@ -152,6 +159,13 @@ def alike(text, before, after):
             return False
         if not 0.66 * switches - 2 < rate < 1.5 * switches + 2:
             return False
+        value, step = parsed(row[4])
+        if not old[0] - step <= value <= new[0] + step:
+            return False
+        if name.startswith("python3"):      # the others are not parked all the time
+            value, step = parsed(row[6])
+            if not old[2] - step <= value <= new[2] + step:
+                return False
     return len(rows(text)) == 3
 
 
@@ -162,12 +176,14 @@ def top_figures():
         program.line("ready")
         with top(program.pid) as terminal:
             terminal.wait_for(lambda text: len(rows(text)) == 3, "table")
-            for _ in range(10):
+            for _ in range(20):
                 before = figures_of(program.pid)
                 terminal.read(2.1)
                 text = terminal.text()
-                if alike(text, before, figures_of(program.pid)):
-                    break
+                after = figures_of(program.pid)
+                with contextlib.suppress(IndexError, KeyError, ValueError):
+                    if alike(text, before, after):
+                        break
             else:
                 raise Wrong("shares and rates of another program:\n" + "\n".join(text))
             table = {row[1]: row for row in rows(text)}
@@ -175,10 +191,6 @@ def top_figures():
             check(float(table["half"][3]) > 0 and int(table["often"][5]) > 0, text)
             main = table[[name for name in table if name.startswith("python3")][0]]
             check(main[2] == "parked" and "semaphore" in " ".join(main), text)
-            check(abs(parsed(main[6])[0] - figures_of(program.pid)[1][main[1]][2]) < 4e9
-                  and parsed(main[6])[0] > 2e9, main)
-            check(abs(parsed(main[4])[0] - figures_of(program.pid)[1][main[1]][0]) < 2e6,
-                  main)
             terminal.press(b"w")
             terminal.wait_for(lambda text: rows(text)[0][1].startswith("python3"),
                               "who waits longest on top")
@@ -192,16 +204,15 @@ def top_keys():
     with states() as (program, _), top(program.pid) as terminal:
         terminal.wait_for(lambda text: len(rows(text)) == THREADS, "table")
         terminal.press(b"w")
-        terminal.wait_for(lambda text: "by waiting time" in text[1], "order")
-        names = [row[1] for row in rows(terminal.text())]
-        check(names[-1] == "main" or names.index("main") > THREADS - 4, names)
+        terminal.wait_for(lambda text: "by waiting time" in text[1] and "main" in [
+            row[1] for row in rows(text)][THREADS - 3:], "order")
         terminal.press(b"s")
         terminal.wait_for(lambda text: "by switches" in text[1], "order")
         terminal.press(b"c")
         terminal.wait_for(lambda text: "by processor time" in text[1], "order")
         check(terminal.status is None, terminal.status)
         terminal.press(b"q")
-        terminal.read(10)
+        terminal.read(60)
         check(terminal.status == 0, terminal.status)
 
 
@@ -231,7 +242,7 @@ def top_process_ends():
             terminal.wait_for(lambda text: len(rows(text)) == 2, "table")
             program.process.kill()
             program.process.wait()
-            terminal.read(10)
+            terminal.read(60)
             check(terminal.status == 0, terminal.status)
             check(any(f"process {program.pid} has ended" in line
                       for line in terminal.text()), terminal.text())
@@ -251,7 +262,7 @@ def top_process_stopped():
 def top_unknown_terminal():
     with states() as (program, _), \
             top(program.pid, term="no-such-terminal") as terminal:
-        terminal.read(10)
+        terminal.read(60)
         check(terminal.status == 125, terminal.status)
         check(any("this terminal is not known" in line
                   for line in terminal.text()), terminal.text())

@@ -52,6 +52,19 @@ def functions(co):
     return [frame["function"] for frame in co["frames"]]
 
 
+def look_until(pid, seen, what):
+    """Look again until it is as it should be: a busy machine takes its time."""
+    end = time.monotonic() + 60
+    while True:
+        status, out, err = copatch("ps", "--json", pid)
+        if status == 0:
+            by_id = {co["id"]: co for co in json.loads(out)["coroutines"]}
+            if seen(by_id):
+                return look(pid)
+        check(time.monotonic() < end, "no", what, out, err)
+        time.sleep(0.05)
+
+
 @case
 def ps_states():
     with states() as (program, knows):
@@ -182,7 +195,7 @@ def ps_figures():
               co("burner"), burnt)
         check(co("digger")["cpu_ns"] < 5e7, co("digger"))
         # slices and the lock of stdout may cost it some more
-        check(41 <= co("counter")["switches"] <= 50, co("counter"))
+        check(41 <= co("counter")["switches"] <= 70, co("counter"))
         check(co("digger")["switches"] <= 10, co("digger"))
         deep = int(knows["digger"][1][0])
         check(60000 < deep < co("digger")["stack_used"] < deep + 2000,
@@ -265,10 +278,21 @@ def ps_table_is_what_json_says():
             check(words[8].startswith(waits), row, waits)
 
 
+# The kernel counts the time of one who runs at its clock's ticks.
+CPU_TICK = 1e7
+
+
 def cpu_of(pid):
     """Nanoseconds of the process's first thread, as the kernel counts."""
     with open(f"/proc/{pid}/task/{pid}/schedstat", encoding="ascii") as stat:
         return int(stat.read().split()[0])
+
+
+def let_run(pid, used, seconds):
+    """Until it has had so much of a processor since."""
+    end = time.monotonic() + 60
+    while cpu_of(pid) < used + seconds * 1e9 and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 @case
@@ -286,14 +310,14 @@ def ps_running():
         _, by_id = look(program.pid)
         first = by_id[co["id"]]["cpu_ns"]
         times.append(cpu_of(program.pid))
-        time.sleep(0.5)
+        let_run(program.pid, times[-1], 0.4)
         times.append(cpu_of(program.pid))
         _, by_id = look(program.pid)
         grown = by_id[co["id"]]["cpu_ns"] - first
         times.append(cpu_of(program.pid))
-        check(0.9 * (times[2] - times[1]) - 1e7 < grown <
-              times[3] - times[0] + 1e7, times, first, grown)
-        check(sum(co["cpu_ns"] for co in by_id.values()) < times[3] + 1e6,
+        check(0.9 * (times[2] - times[1]) - CPU_TICK < grown <
+              times[3] - times[0] + CPU_TICK, times, first, grown)
+        check(sum(co["cpu_ns"] for co in by_id.values()) < times[3] + CPU_TICK,
               by_id, times)
 
 
@@ -326,10 +350,11 @@ def ps_stuck():
         check(by_id[knows["locker"][0]]["waits"]["object"] == "mutex", by_id)
         # what it has used since it was taken up is counted too
         used = cpu_of(program.pid)
-        time.sleep(1)
+        let_run(program.pid, used, 0.4)
         grown = cpu_of(program.pid) - used
         _, by_id = look(program.pid)
-        check(by_id[co["id"]]["cpu_ns"] - co["cpu_ns"] > 0.9 * grown, co, by_id, grown)
+        check(by_id[co["id"]]["cpu_ns"] - co["cpu_ns"] > 0.9 * grown - CPU_TICK,
+              co, by_id, grown)
 
 
 def state_of(pid):
@@ -349,10 +374,8 @@ def ps_stopped():
         check(co["state"] == "running" and "count_for_ever" in functions(co), co)
         check(state_of(program.pid) == "T", "it goes on")
         program.process.send_signal(signal.SIGCONT)
-        before = co["cpu_ns"]
-        time.sleep(0.3)
-        _, by_id = look(program.pid)
-        check(by_id[co["id"]]["cpu_ns"] > before, "it does not go on")
+        look_until(program.pid, lambda by_id: by_id[co["id"]]["cpu_ns"] > co["cpu_ns"],
+                   "going on")
 
 
 @case
@@ -372,8 +395,8 @@ def ps_deadlock_of_some():
     """A circle among two of three threads: the others may go on."""
     with running(target("deadlock"), "idle-pause") as program:
         a, _ = program.line("0x")
-        time.sleep(0.2)
-        _, by_id = look(program.pid)
+        _, by_id = look_until(program.pid, lambda by_id: [
+            co["state"] for co in by_id.values()] == ["parked"] * 2, "two that wait")
         waits = [co["waits"] for co in by_id.values() if co["name"] == "other"]
         check(len(waits) == 1 and waits[0]["address"] == a and
               waits[0]["owner"]["id"] == program.pid, waits)
@@ -389,9 +412,8 @@ def ps_python():
             "time.sleep(1000)\n")
     with running("/usr/bin/python3", "-c", code) as program:
         program.line("ready")
-        time.sleep(0.2)
-        seen, by_id = look(program.pid)
-        check(seen["parked"] == 21, seen)
+        seen, by_id = look_until(program.pid, lambda by_id: [
+            co["state"] for co in by_id.values()] == ["parked"] * 21, "21 that wait")
         readers = [co for co in by_id.values()
                    if co["waits"] and co["waits"]["for"] == "descriptor"]
         check(len(readers) == 20, seen)
@@ -407,8 +429,9 @@ def ps_memcached():
         with running("memcached", "-u", "root", "-s", f"{folder}/socket",
                      "-t", "3") as program:
             program.wait_for(lambda: os.path.exists(f"{folder}/socket"), "socket")
-            time.sleep(0.3)
-            _, by_id = look(program.pid)
+            _, by_id = look_until(program.pid, lambda by_id: [
+                co for co in by_id.values() if co["name"].startswith("mc-worker")
+            ] and all(co["state"] == "parked" for co in by_id.values()), "workers at rest")
             waits = [co["waits"]["object"] for co in by_id.values()
                      if co["state"] == "parked" and co["waits"]["for"] == "futex"]
             check(len(waits) >= 3 and set(waits) == {"condition variable"}, by_id)
@@ -516,9 +539,13 @@ def ps_other_user():
         # one's own may be looked at
         with running(*become, command, "run", "sleep", "1000", env={"LD_PRELOAD": ""}
                      ) as program:
-            time.sleep(0.5)
-            done = subprocess.run([*become, command, "ps", str(program.pid)],
-                                  capture_output=True, timeout=60, check=False)
+            # not before setpriv and copatch have become it
+            for _ in range(100):
+                done = subprocess.run([*become, command, "ps", str(program.pid)],
+                                      capture_output=True, timeout=60, check=False)
+                if not done.returncode:
+                    break
+                time.sleep(0.05)
             check(done.returncode == 0 and b"1 coroutines" in done.stdout, done)
 
 
@@ -534,11 +561,8 @@ def ps_after_fork():
     with running("/usr/bin/python3", "-c", code) as program:
         child = int(program.line("child")[1])
         try:
-            time.sleep(0.2)
-            _, by_id = look(program.pid)
-            check(len(by_id) == 2, by_id)
-            _, by_id = look(child)
-            check(list(by_id) == [child], by_id)
+            look_until(program.pid, lambda by_id: len(by_id) == 2, "two threads")
+            look_until(child, lambda by_id: list(by_id) == [child], "the child alone")
         finally:
             os.kill(child, signal.SIGKILL)
 
@@ -550,7 +574,9 @@ def ps_library_by_another_name():
         library = os.path.join(folder, "libcopatch.so")
         shutil.copy(LIBRARY, library)
         with running("/bin/sleep", "1000", env={"LD_PRELOAD": library}) as program:
-            time.sleep(0.3)
+            sleeps = (lambda by_id: by_id[program.pid]["state"] == "parked" and
+                      by_id[program.pid]["waits"]["for"] == "time")
+            look_until(program.pid, sleeps, "sleep")
             os.unlink(library)
             _, by_id = look(program.pid)
-            check(by_id[program.pid]["waits"]["for"] == "time", by_id)
+            check(sleeps(by_id), by_id)

@@ -191,6 +191,7 @@ def trace_of_a_killed_program():
         program = Program([target("traced"), "--kill"],
                           env={"COPATCH_TRACE": path})
         program.line("ready")
+        program.wait_for(lambda: b'"pause"' in open(path, "rb").read(), "pause")
         program.end()                       # SIGKILL
         trace = events(path)
     waits = check_order(trace)

@@ -28,13 +28,21 @@ def frames(report):
             for line in report[1:]]
 
 
-def one(how):
-    for _ in range(10):
+def calm(how):
+    """The reports of a run in which nobody waited for a processor.
+
+    On a machine that is too busy that is told: true, and not what is asked here.
+    """
+    for _ in range(20):
         reports = blocks(how)
-        check(len(reports) == 1, "reports", reports)
-        # On a machine that is too busy: true, and not what is asked here.
-        if "waits for a processor" not in reports[0][0]:
+        if not any("waits for a processor" in report[0] for report in reports):
             break
+    return reports
+
+
+def one(how):
+    reports = calm(how)
+    check(len(reports) == 1, "reports", reports)
     took = int(re.search(r"no switch for (\d+) ms", reports[0][0]).group(1))
     check(took >= 100, "told after", took, "ms")
     check("(culprit)" in reports[0][0], reports)
@@ -70,20 +78,21 @@ def block_warn_names_a_page_fault():
 
 @case
 def block_warn_tells_each_time_once():
-    check(len(blocks("twice")) == 2, "not twice")
+    reports = calm("twice")
+    check(len(reports) == 2, "not twice", reports)
 
 
 @case
 def block_warn_watches_children_of_a_fork():
-    reports = blocks("fork")
-    check(len(reports) == 1 and ("outer_function" in frames(reports[0]) or
-                                 "waits for a pro" in reports[0][0]), reports)
+    reports = calm("fork")
+    check(len(reports) == 1 and "outer_function" in frames(reports[0]), reports)
 
 
 @case
 def block_warn_is_silent_when_nobody_blocks():
     for how in ("idle", "short"):
-        check(not blocks(how), "a report of", how, blocks(how))
+        reports = calm(how)
+        check(not reports, "a report of", how, reports)
     status, _, err = copatch("run", target("blocks"), "compute")
     check(status == 0 and not err, "it is off by default", err)
 
