@@ -40,7 +40,7 @@
 #define CO_HOG    221
 #define CO_CALLED 225
 
-#define TURN_CALLS  64 /* see turn.c */
+#define TURN_CALLS 64 /* see turn.c */
 /* Which wait queue a key belongs to: see waitq.c. */
 #define WAITQ_PAGE  12
 #define WAITQ_HASH  0x9e3779b97f4a7c15
