@@ -4,6 +4,7 @@
  * noted; libev hears of the difference. A coroutine that waits, is woken and waits again in between
  * costs no call.
  */
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -43,6 +44,7 @@ struct loop_fd {
 	bool known;   /* to epoll, watched or not: libev never takes one out */
 	bool claimed; /* see fd_claim */
 	bool dirty;
+	uint8_t looks; /* see look_at_new */
 	struct loop_fd *dirty_next;
 	struct ev_io io;
 } __attribute__((aligned(CACHE_LINE)));
@@ -260,6 +262,7 @@ void fd_forget(int fd, bool stays_open)
 	}
 	f->known = f->quiet = f->final = false;
 	f->registered = 0;
+	f->looks = 0;
 	f->fresh = true;
 	if (f->active)
 		mark_dirty(ca, f);
@@ -278,22 +281,78 @@ struct loop_fd *loop_watch(struct carrier *ca, int fd, void (*fn)(void *), void 
 	return f;
 }
 
+/* What epoll, or poll, reports of a file. */
+static int ready_of(uint32_t events)
+{
+	return (events & ~EPOLLOUT ? WAIT_READ : 0) |
+	       (events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? WAIT_WRITE : 0);
+}
+
+/* All that somebody waits for. */
+static uint8_t wanted(struct loop_fd *f)
+{
+	uint8_t want = 0;
+
+	list_for_each (l, &f->waiters) {
+		struct fd_wait *w = container_of(l, struct fd_wait, link);
+
+		want |= (uint8_t)w->events;
+		f->io.fd = w->fd;
+	}
+	return want;
+}
+
+/*
+ * What a short connection waits for, an answer or the end, has often come by now: one call finds it
+ * for all files that are new, and epoll need not hear of those. A file that is ready for something
+ * else than what it is waited for would be found so each time; so not more often than this.
+ */
+#define LOOKS 2
+#define BATCH 128
+
+static void look_at_new(struct carrier *ca)
+{
+	struct loop_fd *of[BATCH];
+	struct pollfd p[BATCH];
+	unsigned n = 0;
+
+	for (struct loop_fd *f = ca->dirty; f && n < BATCH; f = f->dirty_next) {
+		uint8_t want = !f->fresh || f->fn || f->looks == LOOKS ? 0 : wanted(f);
+
+		if (!want)
+			continue;
+		f->looks++;
+		of[n] = f;
+		p[n++] = (struct pollfd){
+			f->io.fd,
+			(short)((want & WAIT_READ ? POLLIN | POLLPRI | POLLRDHUP : 0) |
+				(want & WAIT_WRITE ? POLLOUT : 0)),
+			0};
+	}
+	if (!n || raw3(__NR_poll, p, n, 0) <= 0)
+		return;
+	/* Who waits longest is last. */
+	while (n-- > 0) {
+		short seen = p[n].revents;
+
+		if (!seen || seen & POLLNVAL)
+			continue;
+		of[n]->final |= (seen & FINAL) != 0;
+		on_ready(of[n], ready_of((uint16_t)seen) & wanted(of[n]));
+	}
+}
+
 /* Tells libev what it is to watch from now on. */
 static void flush(struct carrier *ca)
 {
 	struct loop_fd *f;
 
+	look_at_new(ca);
 	while ((f = ca->dirty)) {
-		uint8_t want = f->fn ? WAIT_READ : 0, watch;
+		uint8_t want = f->fn ? WAIT_READ : wanted(f), watch;
 
 		ca->dirty = f->dirty_next;
 		f->dirty = false;
-		list_for_each (l, &f->waiters) {
-			struct fd_wait *w = container_of(l, struct fd_wait, link);
-
-			want |= (uint8_t)w->events;
-			f->io.fd = w->fd;
-		}
 		/*
 		 * What was waited for is watched on, since most likely it will be again, until it
 		 * happens with nobody waiting.
@@ -374,7 +433,7 @@ void loop_fetch_waiter(int fd)
 bool loop_reported(int fd, uint32_t mark, uint32_t events)
 {
 	struct loop_fd *f = get(fd, false);
-	int ready = 0;
+	int ready;
 
 	/* Of a file that is known by another number now: libev would make a new epoll instance. */
 	if (!f || f->registered != mark || (f->fresh && !f->fn))
@@ -382,11 +441,7 @@ bool loop_reported(int fd, uint32_t mark, uint32_t events)
 	f->final |= (events & FINAL) != 0;
 	if (!f->active)
 		return false;
-	if (events & ~EPOLLOUT)
-		ready = WAIT_READ;
-	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-		ready |= WAIT_WRITE;
-	ready &= f->active;
+	ready = ready_of(events) & f->active;
 	if (ready)
 		on_ready(f, ready);
 	return true;

@@ -217,8 +217,9 @@ long sched_namespace(void);
 
 /* loop.c */
 /*
- * What is ready is reported once. Whoever waits to read has looked and found nothing; or it waits
- * for what it knows will happen, or fd_take_quiet has said that there is nothing.
+ * What is ready is reported once, and of a file that is new a few times. Whoever waits to read has
+ * looked and found nothing; or it waits for what it knows will happen, or fd_take_quiet has said
+ * that there is nothing.
  */
 int wait_fd(struct coroutine *co, int fd, short events);
 void fd_wait_cancel(struct coroutine *co);

@@ -281,9 +281,61 @@ START_TEST(odd_files)
 }
 END_TEST
 
+/* Whether an epoll instance has been told of it: proc(5), fdinfo. */
+static bool known_to_epoll(int fd)
+{
+	bool known = false;
+
+	for (int epoll = 0; epoll < 1000 && !known; epoll++) {
+		char path[64], line[256];
+		FILE *info;
+		int told;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+		info = fopen(path, "r");
+		while (info && fgets(line, sizeof(line), info))
+			known |= sscanf(line, "tfd: %d", &told) == 1 && told == fd;
+		if (info)
+			fclose(info);
+	}
+	return known;
+}
+
+static void finds_early(struct task *t)
+{
+	(void)t;
+	/* Twice epoll need not hear of it, then it does, and what is still there is no news. */
+	put_byte(pipes[1]);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(!known_to_epoll(pipes[0]));
+		ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, LONG), WAKE_EVENT);
+	}
+	ck_assert(known_to_epoll(pipes[0]));
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, 5 * MS), WAKE_TIMEOUT);
+	/* Something that nobody waits for wakes nobody. */
+	put_byte(sock[1]);
+	fill(sock[0]);
+	ck_assert_int_eq(call3(op_fd, sock[0], WAIT_WRITE, 5 * MS), WAKE_TIMEOUT);
+	ck_assert(known_to_epoll(sock[0]));
+	/* Another file of the same number is new. */
+	fd_forget(pipes[0], true);
+	ck_assert_int_eq(dup2(pipes[2], pipes[0]), pipes[0]);
+	put_byte(pipes[3]);
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, LONG), WAKE_EVENT);
+	ck_assert(!known_to_epoll(pipes[0]));
+}
+
+START_TEST(found_early)
+{
+	task_new(finds_early, 0);
+	tasks_run();
+}
+END_TEST
+
 static void looks_twice(struct task *t)
 {
 	(void)t;
+	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, MS), WAKE_TIMEOUT);
 	put_byte(pipes[1]);
 	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, LONG), WAKE_EVENT);
 	ck_assert_int_eq(call3(op_fd, pipes[0], WAIT_READ, 5 * MS), WAKE_TIMEOUT);
@@ -735,6 +787,7 @@ int main(void)
 	tcase_add_test(tests, many_at_once);
 	tcase_add_test(tests, hangup);
 	tcase_add_test(tests, odd_files);
+	tcase_add_test(tests, found_early);
 	tcase_add_test(tests, reported_once);
 	tcase_add_test(tests, quiet);
 	tcase_add_test(tests, in_order);
