@@ -104,8 +104,8 @@ def traced(where, *args, stats=False):
 
 
 def check_order(trace):
-    """Each thread's runs and waits follow one another, none inside another."""
-    at, waits = {}, {}
+    """Each thread's runs and waits follow one another without a gap, none inside another."""
+    at, waits, phase = {}, {}, {}
     for e in trace:
         if "ts" not in e or e["ph"] == "i":
             continue
@@ -118,6 +118,9 @@ def check_order(trace):
             check(waits.pop(tid, None), "ends no wait", e)
         else:
             check(tid not in waits, "runs and waits", e)
+        if (phase.get(tid), e["ph"]) in (("X", "B"), ("E", "X")):
+            check(abs(e["ts"] - at[tid]) < 0.0005, "a gap before", e, at[tid])
+        phase[tid] = e["ph"]
         at[tid] = e["ts"] + e.get("dur", 0)
     return waits
 
