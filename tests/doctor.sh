@@ -267,6 +267,31 @@ text_tests() {
 	same plain-go no "$(fact Go)"
 }
 
+# function_of NAME INSTRUCTION...: with what the unwinder knows of it
+function_of() {
+	printf '.type %s, @function\n%s: .cfi_startproc\n' "$1" "$1"
+	printf '%s\n' "${@:2}"
+	printf '.cfi_endproc\n.size %s, . - %s\n' "$1" "$1"
+}
+
+# A jump out of it takes five bytes, none of them where somebody jumps to.
+movable_tests() {
+	local short='push $39; pop %rax'
+
+	{
+		echo .text
+		function_of goes_before 'mov $39, %eax' syscall ret
+		function_of goes_behind "$short" syscall 'mov $1, %ecx' ret
+		function_of stays_short "$short" syscall ret
+		function_of stays_reached "$short" syscall '1: mov $1, %ecx' 'jz 1b' ret
+		function_of stays_unknown "$short" syscall 'mov $1, %ecx' 'jmp *%rcx'
+		echo '.section .note.GNU-stack, "", @progbits'
+	} >sites.s
+	cc empty.c sites.s -o sites
+	see ./sites
+	same movable '2 of 5 system calls elsewhere' "$(grep -o '[0-9]* of .* elsewhere' out)"
+}
+
 # The same words and the same status as copatch run has.
 verdict_tests() {
 	local program want
@@ -342,6 +367,7 @@ machine_tests
 library_tests
 search_tests
 text_tests
+movable_tests
 verdict_tests
 hostile_tests
 [ "$failures" -eq 0 ]
