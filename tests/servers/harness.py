@@ -122,8 +122,8 @@ class Side:
             while process.alive():
                 if listening(port):
                     return process
-                if time.monotonic() > process.begun + 15:
-                    raise process.fail("does not accept after 15 s")
+                if time.monotonic() > process.begun + 50:
+                    raise process.fail("does not accept after 50 s")
                 time.sleep(0.01)
             if not any("in use" in line for line in process.tail()):
                 break

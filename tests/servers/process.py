@@ -96,7 +96,7 @@ class Process:
             why += self.place()
         return Failure(f"{self.name}: {why}", self.tail())
 
-    def wait_output(self, text, limit=15):
+    def wait_output(self, text, limit=50):
         """Wait until the program's stdout contains the text."""
         end = time.monotonic() + limit
         while text not in self.output():
@@ -130,7 +130,7 @@ class Process:
             raise self.fail(self.expired)
         return status
 
-    def stop(self, limit=10):
+    def stop(self, limit=30):
         """Ask the program to end with SIGTERM and return its exit status."""
         if not self.alive():
             raise self.fail(f"had ended before SIGTERM, status {self.wait()}")
