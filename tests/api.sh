@@ -88,6 +88,7 @@ installed_tests() {
 probe() {
 	cat <<-'END'
 		#include <pthread.h>
+		#include <semaphore.h>
 		#include <stdio.h>
 		#include <string.h>
 		#include <unistd.h>
@@ -97,9 +98,11 @@ probe() {
 		#include <dlfcn.h>
 		#endif
 
+		static sem_t counted;
+
 		static void *sleeps(void *arg)
 		{
-			usleep(100000);
+			sem_wait(&counted);
 			return arg;
 		}
 
@@ -122,6 +125,7 @@ probe() {
 
 			pthread_create(&thread, NULL, sleeps, NULL);
 			after = threads();
+			sem_post(&counted);
 			pthread_join(thread, NULL);
 			return after > before ? "native" : "patched";
 		}

@@ -212,8 +212,13 @@ strace_tests() {
 		verdict "strace/$target" "$native" "$status $(cat out)"
 	done
 	start_ticker
+	rm -f trace
 	strace -f -o trace -p "$(cat pid)" 2>/dev/null &
 	pids+=($!)
+	for _ in $(seq 200); do
+		[ -s trace ] && break
+		sleep 0.1
+	done
 	sleep 0.5
 	kill -INT "${pids[-1]}"
 	wait "${pids[-1]}"
