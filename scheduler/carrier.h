@@ -85,7 +85,7 @@ struct carrier {
 	uint64_t cycles;   /* sum of all counts, of ended ones too, since it was settled */
 	uint64_t cpu_seen; /* the carrier's processor time then, in nanoseconds */
 
-	/* Part 4: owned by loop.c. */
+	/* Part 4: owned by loop.c and fd_wait.c. */
 	struct ev_loop *loop; /* NULL: make a new one before use */
 	int epoll_fd;         /* libev's, -1 unknown */
 	int kick;             /* eventfd that ends the loop's wait, -1 none */

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: who waits for which descriptor. What changes between two looks at it is only
- * noted; libev hears of the difference. A coroutine that waits, is woken and waits again in between
- * costs no call.
+ * The event loop: what descriptors are watched, and whom a report wakes. What changes between two
+ * looks at it is only noted; libev hears of the difference. A coroutine that waits, is woken and
+ * waits again in between costs no call.
  */
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "carrier.h"
 #include "check.h"
-#include "libev.h"
+#include "fd_wait.h"
 #include "raw.h"
 #include "vector.h"
-
-#define CHUNK_BITS 10
-#define CHUNK      (1 << CHUNK_BITS)
-#define TOP        (1 << 20) /* covers every number up to 2^30, the kernel's limit */
 
 /*
  * Who was woken for a descriptor and has not run yet does not wait for it: what a look reports
@@ -28,34 +23,8 @@
 /* What is more than data, or room for it. */
 #define FINAL (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
-struct loop_fd {
-	/* What a wait and a report touch, in one line of the cache. */
-	struct list waiters;
-	void (*fn)(void *); /* one of our own descriptors: called instead of waking */
-	void *arg;
-	uint32_t generation; /* of the loop that `active` speaks of */
-	uint32_t registered; /* libev's mark in the events of the file that it has told epoll of */
-	uint8_t active;      /* wait_events that libev watches for */
-	uint8_t unwanted;    /* looks in a row that reported something that nobody waits for */
-	bool fresh;          /* the number names another file than the one that libev knows */
-	bool again;   /* it is to be reported even if nothing has changed since the last time */
-	bool quiet;   /* see fd_set_quiet */
-	bool final;   /* more than data was reported: its end, an error, urgent data */
-	bool known;   /* to epoll, watched or not: libev never takes one out */
-	bool claimed; /* see fd_claim */
-	bool dirty;
-	uint8_t looks; /* see look_at_new */
-	struct loop_fd *dirty_next;
-	struct ev_io io;
-} __attribute__((aligned(CACHE_LINE)));
-
 _Static_assert((int)WAIT_READ == (int)EV_READ && (int)WAIT_WRITE == (int)EV_WRITE,
 	       "libev's are taken for ours");
-
-static struct loop_fd **table;
-static struct slab fd_slab; /* of chunks */
-static uint32_t generation = 1;
-static unsigned table_end;
 
 int loop_init(struct carrier *ca)
 {
@@ -63,59 +32,12 @@ int loop_init(struct carrier *ca)
 
 	if (err)
 		return err;
-	table = mem_pages(TOP * sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	slab_init(&fd_slab, CHUNK * sizeof(struct loop_fd));
-	slab_init(&ca->fd_waits, sizeof(struct fd_wait));
+	err = fd_wait_init(ca);
+	if (err)
+		return err;
 	ca->kick = -1;
 	ca->epoll_fd = -1;
 	return 0;
-}
-
-/* Never used, or last used before a fork: this loop has not heard of it. */
-static __attribute__((noinline, cold)) void renew(struct loop_fd *f)
-{
-	*f = (struct loop_fd){.generation = generation, .fresh = true};
-	list_init(&f->waiters);
-}
-
-static __attribute__((noinline, cold)) struct loop_fd *make_chunk(int fd)
-{
-	struct loop_fd *chunk = slab_alloc(&fd_slab);
-
-	table[fd >> CHUNK_BITS] = chunk;
-	if (chunk && (unsigned)fd >= table_end)
-		table_end = ((unsigned)fd | (CHUNK - 1)) + 1;
-	return chunk;
-}
-
-/* NULL: no such number, or nothing is known of it and `make` is not set. */
-static inline struct loop_fd *get(int fd, bool make)
-{
-	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
-	struct loop_fd *f;
-
-	if (chunk >= TOP) /* negative ones too */
-		return NULL;
-	f = table[chunk];
-	if (!f && make)
-		f = make_chunk(fd);
-	if (!f)
-		return NULL;
-	f += fd & (CHUNK - 1);
-	if (f->generation != generation)
-		renew(f);
-	return f;
-}
-
-static void mark_dirty(struct carrier *ca, struct loop_fd *f)
-{
-	if (f->dirty)
-		return;
-	f->dirty = true;
-	f->dirty_next = ca->dirty;
-	ca->dirty = f;
 }
 
 /* Wakes who waits for any of `ready`; EV_ERROR is for all. What somebody waited for. */
@@ -153,7 +75,7 @@ static inline __attribute__((always_inline)) void on_ready(struct loop_fd *f, in
 	else if (f->unwanted < UNWANTED)
 		f->unwanted += this_carrier()->idle ? UNWANTED : 1;
 	if (f->unwanted >= UNWANTED || f->fresh)
-		mark_dirty(this_carrier(), f);
+		fd_mark_dirty(this_carrier(), f);
 }
 
 /* From libev itself: it could not watch it and has stopped; whoever waits finds out by trying. */
@@ -169,59 +91,9 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 	on_ready(f, revents);
 }
 
-int wait_fd(struct coroutine *co, int fd, short events)
-{
-	struct carrier *ca = this_carrier();
-	struct loop_fd *f = get(fd, true);
-	struct fd_wait *w = &co->fd;
-
-	if (!f)
-		return fd < 0 ? -EBADF : -ENOMEM;
-	if (co->fd.fd >= 0) {
-		w = slab_alloc(&ca->fd_waits);
-		if (!w)
-			return -ENOMEM;
-		w->next = co->fd.next;
-		co->fd.next = w;
-	} else {
-		ca->fd_waiters++;
-	}
-	w->co = co;
-	w->fd = fd;
-	w->events = events;
-	list_add_tail(&f->waiters, &w->link);
-	f->unwanted = 0;
-	/*
-	 * Whoever waits to read has looked since the last report, or knows that there was none. A
-	 * call that cannot write may say so of a file that is ready: epoll is asked anew.
-	 */
-	if (events & WAIT_WRITE)
-		f->again = true;
-	if (f->fresh || f->again || events & ~f->active)
-		mark_dirty(ca, f);
-	return 0;
-}
-
-void fd_wait_cancel(struct coroutine *co)
-{
-	struct carrier *ca = this_carrier();
-
-	if (co->fd.fd < 0)
-		return;
-	for (struct fd_wait *w = &co->fd, *next; w; w = next) {
-		next = w->next;
-		list_del(&w->link);
-		if (w != &co->fd)
-			slab_free(&ca->fd_waits, w);
-	}
-	co->fd.fd = -1;
-	co->fd.next = NULL;
-	ca->fd_waiters--;
-}
-
 void fd_wake_waiters(int fd, void (*each)(struct coroutine *co))
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 
 	while (f && !list_empty(&f->waiters)) {
 		struct fd_wait *w = container_of(f->waiters.next, struct fd_wait, link);
@@ -233,51 +105,22 @@ void fd_wake_waiters(int fd, void (*each)(struct coroutine *co))
 
 void fd_wake_ready(int fd, short events)
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 
 	if (f)
 		wake_ready(f, events);
 }
 
-unsigned fd_table_end(void)
-{
-	return table_end;
-}
-
-void fd_forget(int fd, bool stays_open)
-{
-	struct carrier *ca = this_carrier();
-	struct loop_fd *f = get(fd, false);
-
-	if (!f || f->fn)
-		return;
-	/*
-	 * While a duplicate or another process keeps the file open, epoll would go on reporting
-	 * it under this number.
-	 */
-	if (f->known && stays_open && ca->epoll_fd >= 0) {
-		struct epoll_event none = {0};
-
-		raw4(__NR_epoll_ctl, ca->epoll_fd, EPOLL_CTL_DEL, fd, &none);
-	}
-	f->known = f->quiet = f->final = false;
-	f->registered = 0;
-	f->looks = 0;
-	f->fresh = true;
-	if (f->active)
-		mark_dirty(ca, f);
-}
-
 struct loop_fd *loop_watch(struct carrier *ca, int fd, void (*fn)(void *), void *arg)
 {
-	struct loop_fd *f = get(fd, true);
+	struct loop_fd *f = fd_note(fd, true);
 
 	if (!f)
 		return NULL;
 	f->fn = fn;
 	f->arg = arg;
 	f->io.fd = fd;
-	mark_dirty(ca, f);
+	fd_mark_dirty(ca, f);
 	return f;
 }
 
@@ -382,14 +225,14 @@ static void flush(struct carrier *ca)
 /* From here to loop_reported: called by libev.c, while libev looks. */
 bool loop_is_registered(int fd)
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 
 	return f && f->registered;
 }
 
 void loop_registered(int fd, uint32_t mark)
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 
 	if (f)
 		f->registered = mark;
@@ -398,41 +241,19 @@ void loop_registered(int fd, uint32_t mark)
 /* Whoever waits finds out by trying. */
 void loop_not_open(int fd)
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 
 	if (!f)
 		return;
 	f->fresh = true;
 	wake_ready(f, EV_READ | EV_WRITE | EV_ERROR);
-	mark_dirty(this_carrier(), f);
+	fd_mark_dirty(this_carrier(), f);
 	carrier_kick(); /* libev may be about to wait */
-}
-
-void fd_fetch(int fd)
-{
-	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
-
-	if (chunk < TOP && table[chunk])
-		__builtin_prefetch(table[chunk] + (fd & (CHUNK - 1)), 1);
-}
-
-void loop_fetch_waiter(int fd)
-{
-	const struct loop_fd *f = get(fd, false);
-	const char *co;
-
-	if (!f || list_empty(&f->waiters))
-		return;
-	/* One that waits for several has the others elsewhere: then this fetches something else. */
-	co = (const char *)container_of(f->waiters.next, struct coroutine, fd.link);
-	for (size_t at = offsetof(struct coroutine, again);
-	     at < offsetof(struct coroutine, switches); at += CACHE_LINE)
-		__builtin_prefetch(co + at, 1);
 }
 
 bool loop_reported(int fd, uint32_t mark, uint32_t events)
 {
-	struct loop_fd *f = get(fd, false);
+	struct loop_fd *f = fd_note(fd, false);
 	int ready;
 
 	/* Of a file that is known by another number now: libev would make a new epoll instance. */
@@ -445,24 +266,6 @@ bool loop_reported(int fd, uint32_t mark, uint32_t events)
 	if (ready)
 		on_ready(f, ready);
 	return true;
-}
-
-void fd_set_quiet(int fd)
-{
-	struct loop_fd *f = get(fd, true);
-
-	if (f)
-		f->quiet = !f->final;
-}
-
-bool fd_take_quiet(int fd)
-{
-	struct loop_fd *f = get(fd, false);
-	bool quiet = f && f->quiet;
-
-	if (quiet)
-		f->quiet = false;
-	return quiet;
 }
 
 static void on_kick(void *arg)
@@ -494,22 +297,6 @@ void loop_open(struct carrier *ca)
 	ca->kick = fd_move_high((int)raw2(__NR_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC));
 	CHECK(ca->kick >= 0 && loop_watch(ca, ca->kick, on_kick, ca));
 	timer_open(ca);
-}
-
-void fd_claim(int fd)
-{
-	struct loop_fd *f = get(fd, true);
-
-	if (f)
-		f->claimed = true;
-}
-
-/* Which numbers are ours; the program must neither close nor replace them. */
-bool fd_is_ours(int fd)
-{
-	struct loop_fd *f = get(fd, false);
-
-	return (f && (f->fn || f->claimed)) || (fd >= 0 && fd == this_carrier()->epoll_fd);
 }
 
 void loop_run(struct carrier *ca, bool wait)
@@ -545,7 +332,7 @@ void loop_after_fork(struct carrier *ca)
 	if (ca->kick >= 0)
 		raw1(__NR_close, ca->kick);
 	ca->kick = -1;
-	generation++;
+	loop_generation++;
 	ca->dirty = NULL;
 	if (!ca->loop)
 		return;

@@ -215,7 +215,7 @@ void waitq_cancel(struct coroutine *co);
 /* The link namespace that libev is in, for other libraries that the program must not meet. */
 long sched_namespace(void);
 
-/* loop.c */
+/* fd_wait.c, loop.c */
 /*
  * What is ready is reported once, and of a file that is new a few times. Whoever waits to read has
  * looked and found nothing; or it waits for what it knows will happen, or fd_take_quiet has said
