@@ -284,27 +284,35 @@ static inline void leave(struct carrier *ca)
 		sched_hooks.left(ca->current, ca->began, ca->since);
 }
 
+/* Its stack, what libc knows of its thread, and where its call is going to write. */
+static inline void fetch(const struct coroutine *co)
+{
+	const char *stack = (const char *)co->regs.sp, *thread = (const char *)co->fs;
+
+	for (size_t i = 0; i < 3 * CACHE_LINE; i += CACHE_LINE)
+		fetch_line(stack + i);
+	fetch_line(thread);
+	fetch_line(thread + LIBC_THREAD);
+	fetch_line(co->touches);
+}
+
 /*
  * Of a thousand coroutines none is in the cache when its turn comes. So while one runs, the next
- * one's stack is fetched, with what libc knows of its thread, and what is known here of the one
- * after that, which tells then where its stack is.
+ * one is fetched, and what is known of the one after that.
  */
-static inline void fetch_ahead(const struct carrier *ca)
+static inline void fetch_ahead(struct carrier *ca)
 {
 	const struct coroutine *next = container_of(ca->runq.next, struct coroutine, run);
-	const char *co, *stack, *thread;
+	const char *co;
 
+	ca->fetched = NULL;
 	if (list_empty(&ca->runq))
 		return;
-	stack = (const char *)next->regs.sp;
-	thread = (const char *)next->fs;
+	ca->fetched = next;
+	fetch(next);
 	co = (const char *)container_of(next->run.next, struct coroutine, run);
-	for (size_t i = 0; i < 3 * CACHE_LINE; i += CACHE_LINE)
-		__builtin_prefetch(stack + i, 1);
-	__builtin_prefetch(thread, 1);
-	__builtin_prefetch(thread + LIBC_THREAD, 1);
 	for (size_t i = 0; i < ca->coroutines.size; i += CACHE_LINE)
-		__builtin_prefetch(co + i, 1);
+		fetch_line(co + i);
 }
 
 /* True: it was woken by what ends its call, and nobody has to look why. */
@@ -358,6 +366,7 @@ static void run_next(struct carrier *ca)
 		ca->current->since = ca->since;
 	for (;;) {
 		struct coroutine *co;
+		bool fetched;
 
 		ca->current = NULL;
 		co = next_of(ca);
@@ -369,7 +378,10 @@ static void run_next(struct carrier *ca)
 		ca->slice_used = 0;
 		co->switches++;
 		sched_stats.switches++;
+		fetched = ca->fetched == co;
 		fetch_ahead(ca);
+		if (!fetched && co->again)
+			fetch(co); /* all at once, while the kernel is asked */
 		if (co->again && !woken_is_all(co) &&
 		    !call_ends(ca, co, co->again, co->again(co))) {
 			leave(ca); /* its wait goes on: `since` stays */

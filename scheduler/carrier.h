@@ -61,8 +61,9 @@ struct carrier {
 	uint64_t fs_loaded;
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;
-	struct list hogs;       /* runnable too, behind those of `runq` */
-	struct list urgent;     /* before all of them, by priority */
+	struct list hogs;                /* runnable too, behind those of `runq` */
+	struct list urgent;              /* before all of them, by priority */
+	const struct coroutine *fetched; /* whose memory is on its way into the cache */
 	uint64_t kept_since;    /* time-stamp count since when they keep others waiting, 0 not */
 	uint64_t kept_from;     /* the processor time then, 0 not looked up */
 	uint64_t relents_until; /* priorities do not bind before, 0 they do */

@@ -139,7 +139,7 @@ void fd_fetch(int fd)
 	unsigned chunk = (unsigned)fd >> CHUNK_BITS;
 
 	if (chunk < TOP && loop_fds[chunk])
-		__builtin_prefetch(loop_fds[chunk] + (fd & (CHUNK - 1)), 1);
+		fetch_line(loop_fds[chunk] + (fd & (CHUNK - 1)));
 }
 
 void loop_fetch_waiter(int fd)
@@ -153,7 +153,7 @@ void loop_fetch_waiter(int fd)
 	co = (const char *)container_of(f->waiters.next, struct coroutine, fd.link);
 	for (size_t at = offsetof(struct coroutine, again);
 	     at < offsetof(struct coroutine, switches); at += CACHE_LINE)
-		__builtin_prefetch(co + at, 1);
+		fetch_line(co + at);
 }
 
 void fd_claim(int fd)

@@ -31,6 +31,7 @@ long io_park(struct thread *th, short events)
 	if (err)
 		return io_result(th, err);
 	th->co.parked_by = PARK_FD;
+	th->co.touches = (const void *)th->call.arg[1];
 	return BLOCKED;
 }
 

@@ -155,7 +155,7 @@ long sys_recvfrom(struct thread *th)
 	if (!flags && socket_nothing_there(th))
 		return io_park(th, WAIT_READ);
 	fd_fetch(fd); /* for note_drained, while the kernel copies */
-	__builtin_prefetch(fd_entry(fd), 1);
+	fetch_line(fd_entry(fd));
 	n = raw6(__NR_recvfrom, fd, th->call.arg[1], th->call.arg[2], flags | MSG_DONTWAIT,
 		 th->call.arg[4], th->call.arg[5]);
 	if (!flags)
