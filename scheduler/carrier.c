@@ -129,9 +129,7 @@ static inline void cancel_waits(struct coroutine *co)
 {
 	if (co->timer_pos)
 		timer_cancel(co);
-	if (co->queue_key)
-		list_del(&co->queue_link);
-	co->queue_key = 0;
+	waitq_cancel(co);
 	if (co->fd.fd >= 0)
 		fd_wait_cancel(co);
 }

@@ -54,10 +54,9 @@ struct carrier {
 	bool loop_opening;     /* move the descriptors that libev makes to high numbers */
 	uint8_t selector_on;   /* what `selector` is outside libev: 1 once dispatch is armed */
 	bool wrfsbase;
-	/* Control words as the last coroutine has left them; CONTROL_LOST: others are loaded now.
-	 */
+	/* Control words, as the last coroutine has left them; */
 	uint16_t fcw;
-	uint32_t mxcsr;
+	uint32_t mxcsr; /* CONTROL_LOST: others are loaded now */
 	uint64_t fs_loaded;
 	uint64_t fs_main; /* libev and its libc have their TLS there */
 	struct list runq;

@@ -181,7 +181,7 @@ static void look_at_new(struct carrier *ca)
 		if (!seen || seen & POLLNVAL)
 			continue;
 		of[n]->final |= (seen & FINAL) != 0;
-		on_ready(of[n], ready_of((uint16_t)seen) & wanted(of[n]));
+		on_ready(of[n], ready_of((uint16_t)seen));
 	}
 }
 

@@ -35,7 +35,7 @@ void prio_queue(struct carrier *ca, struct coroutine *co, bool before)
 		return;
 	}
 	/* From the end: mostly all of them are equal. */
-	while (at->prev && at->prev != &ca->urgent) {
+	while (at->prev != &ca->urgent) {
 		int other = runs(at->prev)->priority;
 
 		if (other > co->priority || (other == co->priority && !before))

@@ -178,7 +178,7 @@ void carrier_enter(struct coroutine *co, long (*again)(struct coroutine *), long
 void carrier_enter_ended(struct coroutine *co);
 /*
  * Before that, with only those registers saved that C does not preserve. True: nothing is to be
- * done, go on to co_return.
+ * done, go on to co_continue.
  */
 bool carrier_goes_on(struct coroutine *co);
 /* Its registers were saved while it ran; something was noted. As above. */
@@ -219,7 +219,12 @@ unsigned waitq_requeue(uint64_t from, uint64_t to, unsigned n);
 struct coroutine *waitq_first(uint64_t key);
 /* From now on the doors themselves answer no wake, not even one for which nobody waits. */
 void waitq_close_doors(void);
-void waitq_cancel(struct coroutine *co);
+static inline void waitq_cancel(struct coroutine *co)
+{
+	if (co->queue_key)
+		list_del(&co->queue_link);
+	co->queue_key = 0;
+}
 
 /* libev.c */
 /* The link namespace that libev is in, for other libraries that the program must not meet. */

@@ -51,7 +51,23 @@
 #define ABI_C       0 /* it called a function: the vector registers are dead */
 #define ABI_SYSCALL 1 /* it stands at a system call or anywhere: all of them live */
 
-#ifndef __ASSEMBLER__
+#ifdef __ASSEMBLER__
+/* clang-format off */
+/* What C keeps, and what the kernel leaves in %rcx and %r11: the rest of a whole context. */
+	.macro	save_rest
+	mov	%rbx, R_RBX(%r11)
+	mov	%rbp, R_RBP(%r11)
+	mov	%r12, R_R12(%r11)
+	mov	%r13, R_R13(%r11)
+	mov	%r14, R_R14(%r11)
+	mov	%r15, R_R15(%r11)
+	mov	R_RIP(%r11), %rcx
+	mov	%rcx, R_RCX(%r11)
+	mov	R_FLAGS(%r11), %rcx
+	mov	%rcx, R_R11(%r11)
+	.endm
+/* clang-format on */
+#else
 #include <stdint.h>
 
 struct coroutine;
@@ -79,7 +95,7 @@ _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top);
 
 /* Between these labels the registers of the program are being loaded: go back to the start. */
 extern const char co_front_exit[], co_front_exit_end[], co_resume_exit[], co_resume_exit_end[];
-extern const char co_return [], co_return_end[];
+extern const char co_continue[], co_continue_end[];
 #endif
 
 #endif

@@ -155,10 +155,10 @@ carrier_interrupted_entry:
  * As co_resume, for the coroutine that made the call: the registers that C preserves still hold
  * what they held then, and %rcx is as the kernel leaves it.
  */
-	.globl	co_return
-	.hidden	co_return
-	.type	co_return, @function
-co_return:
+	.globl	co_continue
+	.hidden	co_continue
+	.type	co_continue, @function
+co_continue:
 	.cfi_startproc
 	.cfi_undefined rip
 	mov	%gs:CA_STACK, %rsp
@@ -181,23 +181,14 @@ co_return:
 	mov	R_RSP(%r11), %rsp
 	mov	R_FLAGS(%r11), %r11
 	jmp	*%rcx
-	.globl	co_return_end
-	.hidden	co_return_end
-co_return_end:
+	.globl	co_continue_end
+	.hidden	co_continue_end
+co_continue_end:
 .Lreturn_slow:
-	mov	%rbx, R_RBX(%r11)
-	mov	%rbp, R_RBP(%r11)
-	mov	%r12, R_R12(%r11)
-	mov	%r13, R_R13(%r11)
-	mov	%r14, R_R14(%r11)
-	mov	%r15, R_R15(%r11)
-	mov	R_RIP(%r11), %rcx
-	mov	%rcx, R_RCX(%r11)
-	mov	R_FLAGS(%r11), %rcx
-	mov	%rcx, R_R11(%r11)
+	save_rest
 	jmp	.Lattend
 	.cfi_endproc
-	.size	co_return, . - co_return
+	.size	co_continue, . - co_continue
 
 /* _Noreturn void carrier_stack_call(void (*fn)(void), uint64_t stack_top) */
 	.globl	carrier_stack_call

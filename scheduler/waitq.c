@@ -56,13 +56,6 @@ void wait_queue(struct coroutine *co, uint64_t key, uint32_t bits)
 	add(bucket_of(key), co);
 }
 
-void waitq_cancel(struct coroutine *co)
-{
-	if (co->queue_key)
-		list_del(&co->queue_link);
-	co->queue_key = 0;
-}
-
 /* Wakes at most `n`, the longest waiting first; returns how many. */
 unsigned waitq_wake(uint64_t key, unsigned n, uint32_t bits)
 {

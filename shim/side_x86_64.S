@@ -9,20 +9,6 @@
 
 	.text
 
-/* What C keeps, and what the kernel leaves in %rcx and %r11: the rest of a whole context. */
-	.macro	save_rest
-	mov	%rbx, R_RBX(%r11)
-	mov	%rbp, R_RBP(%r11)
-	mov	%r12, R_R12(%r11)
-	mov	%r13, R_R13(%r11)
-	mov	%r14, R_R14(%r11)
-	mov	%r15, R_R15(%r11)
-	mov	R_RIP(%r11), %rcx
-	mov	%rcx, R_RCX(%r11)
-	mov	R_FLAGS(%r11), %rcx
-	mov	%rcx, R_R11(%r11)
-	.endm
-
 /*
  * in:  as at a `syscall` instruction, %rcx the address behind one; %gs:CA_CURRENT a coroutine
  *
@@ -76,7 +62,7 @@
 	mov	$\abi, %esi
 	call	side_wakes
 	test	%al, %al
-	jne	co_return
+	jne	co_continue
 	mov	%gs:CA_CURRENT, %r11
 	save_rest
 	mov	%r11, %rdi

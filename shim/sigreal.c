@@ -167,8 +167,8 @@ void sigreal_handler(int sig, siginfo_t *info, void *context)
 			*ip = (greg_t)co_front_exit;
 		else if (*ip >= (greg_t)co_resume_exit && *ip < (greg_t)co_resume_exit_end)
 			*ip = (greg_t)co_resume_exit;
-		else if (*ip >= (greg_t) co_return &&*ip < (greg_t)co_return_end)
-			*ip = (greg_t) co_return;
+		else if (*ip >= (greg_t)co_continue && *ip < (greg_t)co_continue_end)
+			*ip = (greg_t)co_continue;
 		else if (*ip >= (greg_t)side_answered && *ip < (greg_t)side_answered_end)
 			*ip = (greg_t)side_again;
 		interruptible_signal(ip);

@@ -44,6 +44,8 @@ static long queue_length(int fd)
 	struct tcp_info info;
 	socklen_t len = offsetof(struct tcp_info, tcpi_unacked) + sizeof(info.tcpi_unacked);
 
+	info.tcpi_state = 0;
+	info.tcpi_unacked = 0;
 	if (!fd_is_tcp(fd) || raw5(__NR_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
 	    info.tcpi_state != TCP_LISTEN)
 		return -1;

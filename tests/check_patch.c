@@ -203,8 +203,9 @@ START_TEST(flags_at_the_end)
 	fn.end++;
 	ck_assert(!patch_flags_dead(&fn, site, NULL));
 	ck_assert(!patch_flags_dead(&fn, site, text + sizeof(text)));
-	ck_assert(!patch_flags_dead(&fn, fn.begin - 1, text + 64));
 	ck_assert(!patch_flags_dead(&fn, fn.end - 2, text + 64));
+	fn.begin = site + 1;
+	ck_assert(!patch_flags_dead(&fn, site, text + 64));
 }
 END_TEST
 
